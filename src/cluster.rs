@@ -11,5 +11,5 @@ mod steps;
 
 pub use membership::{Heartbeat, Membership};
 pub use placement::place;
-pub use records::{Key, NodeEpoch, NodeRecord, Ownership, Term};
+pub use records::{Key, NodeEpoch, NodeRecord, Ownership, Standing, Term};
 pub use steps::{NodeState, NodeStatus, Step, View};

@@ -7,6 +7,7 @@
 //! refuses all but the last node that opened it.
 
 pub mod controller;
+pub mod deletion;
 pub mod handle;
 pub mod status;
 mod step_runner;

@@ -19,7 +19,7 @@ use earcon_audio::MixSettings;
 use earcon_model::{Clock, KpiName, SeriesBatch, WorkspaceId};
 use earcon_ports::{EventLog, MetaStore, NodeTransport, PortError, Publisher, SeriesStore, SnapshotStore};
 use earcon_streams::StreamSettings;
-use earcon_tenancy::Authorizer;
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// The storage behind the actors.
 #[derive(Clone)]
@@ -74,8 +74,11 @@ pub struct Context {
 /// Says whether a workspace belongs on this node.
 #[async_trait]
 pub trait Placement: Send + Sync + 'static {
-    /// Whether this node owns the workspace now.
+    /// Whether this node owns the workspace now. Passes from now on are for its generation.
     async fn owns(&self, workspace: &WorkspaceId) -> Result<bool, PortError>;
+
+    /// Completes when the workspace of the pass is being deleted.
+    async fn deleted(&self, pass: &WorkspacePass);
 }
 
 /// Limits and intervals of the actors.

@@ -2,6 +2,7 @@
 
 mod workspace;
 
+pub use super::cluster::deletion::WorkspaceDeletion;
 pub use workspace::{RemoteWorkspace, Workspace};
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use super::workspace::command::Ingested;
 use crate::services::storage_health::StorageHealth;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_ports::{EventLog, SharedLog};
-use earcon_tenancy::WorkspacePass;
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// Finds workspaces. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct Directory {
     node: Node,
     log_health: LogHealth,
     storage: StorageHealth,
+    authorizer: Authorizer,
     others: Option<Others>,
 }
 
@@ -92,7 +94,8 @@ impl Submission {
 impl Directory {
     /// The workspaces of this node alone.
     pub fn local(node: Node, context: &Context) -> Self {
-        Self { node, log_health: context.log_health.clone(), storage: context.storage.clone(), others: None }
+        let (log_health, storage) = (context.log_health.clone(), context.storage.clone());
+        Self { node, log_health, storage, authorizer: context.authorizer.clone(), others: None }
     }
 
     /// The workspaces of all nodes of a cluster.
@@ -108,7 +111,7 @@ impl Directory {
             log,
             seen: SeenHeads::default(),
         };
-        Self { node, log_health: context.log_health.clone(), storage: context.storage.clone(), others: Some(others) }
+        Self { others: Some(others), ..Self::local(node, context) }
     }
 
     /// The names of all workspaces, in order.
@@ -133,6 +136,7 @@ impl Directory {
         let id = pass.workspace();
         let here = self.node.find(id);
         match (&self.others, here) {
+            (_, Ok(Some(_))) | (Some(_), _) if !self.authorizer.is_current(pass) => self.not_current(id),
             (_, Ok(Some(handle))) => Ok(Some(Workspace::Local(handle))),
             (None, nothing) => nothing.map(|_| None),
             // Being opened here, or running on another node: the log can be followed either way.
@@ -140,6 +144,12 @@ impl Directory {
             (Some(_), Ok(None)) => Ok(None),
             (Some(_), Err(error)) => Err(error),
         }
+    }
+
+    /// The answer for a pass of an earlier workspace of this name. Another pass finds the present
+    /// one.
+    fn not_current(&self, id: &WorkspaceId) -> Result<Option<Workspace>, OpenError> {
+        if self.authorizer.is_retired(id) { Ok(None) } else { Err(OpenError::Unavailable) }
     }
 
     /// The workspace, if this node runs it.
@@ -167,15 +177,23 @@ impl Directory {
         }
     }
 
-    /// Deletes the workspace of the pass with everything in it. Returns whether there was one.
+    /// Deletes the workspace of the pass with everything in it, on whatever nodes.
     ///
     /// # Errors
-    /// `Unavailable` while it is being opened; `Failed` if a store fails, or in a cluster.
-    pub async fn delete(&self, pass: &WorkspacePass) -> Result<bool, OpenError> {
-        if self.is_clustered() {
-            return Err(OpenError::Failed("a workspace of a cluster cannot be deleted; delete its KPIs".to_owned()));
+    /// `Unavailable` while it is being opened, or if the cluster's table does not answer; `Failed`
+    /// if a store fails.
+    pub async fn delete(&self, pass: &WorkspacePass) -> Result<WorkspaceDeletion, OpenError> {
+        match &self.others {
+            Some(others) => others.cluster.delete(pass.workspace()).await,
+            None if self.node.delete(pass.workspace()).await? => Ok(WorkspaceDeletion::Done),
+            None => Ok(WorkspaceDeletion::Unknown),
         }
-        self.node.delete(pass.workspace()).await
+    }
+
+    /// Whether the workspace of the pass is deleted, or is being deleted, as far as this node
+    /// knows.
+    pub fn is_deleted(&self, pass: &WorkspacePass) -> bool {
+        !self.authorizer.is_current(pass)
     }
 
     /// Takes samples into the workspace of the pass and waits for the commit, here or on the node
@@ -211,6 +229,11 @@ impl Directory {
             let pending = send(&handle, pass.sender(), batches, arrival).await.map_err(|not_sent| not_sent.error)?;
             return Ok(Submission::pending(&handle, pending));
         };
+        if !others.cluster.looks_up(id).await {
+            return Err(OpenError::Unknown(id.clone()).into());
+        }
+        // Sources keep their passes for long.
+        let pass = &self.authorizer.renew(pass);
         let batches = if let Ok(Some(handle)) = self.node.find(id) {
             match send(&handle, pass.sender(), batches, arrival).await {
                 Ok(pending) => return Ok(Submission::pending(&handle, pending)),
@@ -219,9 +242,6 @@ impl Directory {
                 Err(NotSent { error, .. }) => return Err(error.into()),
             }
         } else {
-            if !others.cluster.looks_up(id).await {
-                return Err(OpenError::Unknown(id.clone()).into());
-            }
             batches
         };
         let Ingested { receipt, epoch } = others.owner(pass).ingest(batches, arrival).await?;

@@ -104,8 +104,9 @@ async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
         }
     }
     match workspace.delete_workspace().await {
-        Ok(()) => {
-            say(&format!("deleted the workspace {name}"));
+        Ok(done) => {
+            let rest = if done { "" } else { "; its stored data is still being deleted" };
+            say(&format!("deleted the workspace {name}{rest}"));
             ExitCode::SUCCESS
         }
         Err(error) => failed(&error),

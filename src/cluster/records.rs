@@ -34,6 +34,30 @@ pub struct NodeRecord {
 pub struct Ownership {
     /// The owner; `None` if the last one left and named no successor.
     pub owner: Option<NodeEpoch>,
+    /// Which of the workspaces that had this name, one after the other.
+    pub generation: u64,
+    /// Whether there is such a workspace.
+    pub standing: Standing,
+}
+
+/// Whether there is a workspace. The entry of a deleted one stays, so that no node makes it again
+/// by mistake, and so that the next workspace of its name gets a higher generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// There is one.
+    Live,
+    /// It is being deleted. Its owner does that, or another node if the owner is dead.
+    Deleting,
+    /// It is deleted.
+    Deleted,
+}
+
+impl Ownership {
+    /// The entry of a live workspace.
+    pub fn live(owner: Option<NodeEpoch>, generation: u64) -> Self {
+        Self { owner, generation, standing: Standing::Live }
+    }
 }
 
 /// One time that a node owns a workspace. Another owner, or the same node once more, has another
@@ -93,6 +117,14 @@ mod tests {
         assert_eq!(term("e", 3).address(), "e-3");
         assert_ne!(term("e", 3).address(), term("e", 4).address());
         assert_ne!(term("e", 3).address(), term("f", 3).address());
+    }
+
+    #[test]
+    fn entries_are_read_back_and_stay_readable_for_people() {
+        let ownership = Ownership { standing: Standing::Deleting, ..Ownership::live(None, 3) };
+        let text = serde_json::to_string(&ownership).unwrap();
+        assert_eq!(text, r#"{"owner":null,"generation":3,"standing":"deleting"}"#);
+        assert_eq!(serde_json::from_str::<Ownership>(&text).unwrap(), ownership);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::membership::{Heartbeat, Membership};
 use super::placement::place;
-use super::records::{NodeEpoch, NodeRecord, Ownership, Term};
-use earcon_model::WorkspaceId;
+use super::records::{NodeEpoch, NodeRecord, Ownership, Standing, Term};
+use earcon_model::{WorkspaceId, WorkspaceKey};
 
 /// A silent node stays listed for this long.
 const FORGOTTEN_AFTER_MS: i64 = 600_000;
@@ -14,20 +14,23 @@ const FORGOTTEN_AFTER_MS: i64 = 600_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Become the owner, if the entry still has this revision.
-    Claim(WorkspaceId, u64),
+    Claim(WorkspaceKey, u64),
     /// Open a workspace that it owns by the entry with this revision.
     Open(WorkspaceId, u64),
     /// Close in order, then hand the entry with this revision over.
-    HandOver(WorkspaceId, u64, Option<NodeEpoch>),
+    HandOver(WorkspaceKey, u64, Option<NodeEpoch>),
     /// Close at once: another node owns it, or has owned it meanwhile.
     StepDown(WorkspaceId),
+    /// Delete all that the stores hold of a workspace, then say so in the entry with this revision.
+    Erase(WorkspaceKey, u64),
 }
 
 impl Step {
     /// The workspace that the step is about.
     pub fn workspace(&self) -> &WorkspaceId {
         match self {
-            Step::Claim(id, _) | Step::Open(id, _) | Step::HandOver(id, _, _) | Step::StepDown(id) => id,
+            Step::Open(id, _) | Step::StepDown(id) => id,
+            Step::Claim(key, _) | Step::HandOver(key, _, _) | Step::Erase(key, _) => key.workspace(),
         }
     }
 }
@@ -80,7 +83,7 @@ impl View {
 
     /// The table's entry of a workspace. An older revision than the known one is ignored.
     pub fn set_owner(&mut self, workspace: WorkspaceId, revision: u64, ownership: Ownership) {
-        let known = self.owners.entry(workspace).or_insert((0, Ownership { owner: None }));
+        let known = self.owners.entry(workspace).or_insert((0, Ownership::live(None, ownership.generation)));
         if revision >= known.0 {
             *known = (revision, ownership);
         }
@@ -91,9 +94,17 @@ impl View {
         self.owners.remove(workspace);
     }
 
-    /// A workspace that exists, whether it has an entry or not.
-    pub fn add_workspace(&mut self, workspace: WorkspaceId) {
-        self.owners.entry(workspace).or_insert((0, Ownership { owner: None }));
+    /// A workspace of which the stores hold data, whether it has an entry or not. Returns whether
+    /// that data is left over from a workspace that was deleted.
+    pub fn add_workspace(&mut self, key: &WorkspaceKey) -> bool {
+        let found = || (0, Ownership::live(None, key.generation()));
+        let (revision, known) = self.owners.entry(key.workspace().clone()).or_insert_with(found);
+        if *revision == 0 {
+            // Without a table, the latest generation counts.
+            known.generation = known.generation.max(key.generation());
+        }
+        let is_deleted = known.standing == Standing::Deleted && known.generation == key.generation();
+        is_deleted || key.generation() < known.generation
     }
 
     /// This node is shutting down: it gives every workspace away and accepts none.
@@ -108,17 +119,33 @@ impl View {
 
     /// The workspaces there are.
     pub fn workspaces(&self) -> impl Iterator<Item = &WorkspaceId> {
-        self.owners.keys()
+        let live = |ownership: &Ownership| ownership.standing == Standing::Live;
+        self.owners.iter().filter(move |(_, (_, ownership))| live(ownership)).map(|(workspace, _)| workspace)
+    }
+
+    /// The entry of the workspace and its revision, which is 0 if the table has none yet.
+    pub fn entry(&self, workspace: &WorkspaceId) -> Option<&(u64, Ownership)> {
+        self.owners.get(workspace)
+    }
+
+    /// Whether there is such a workspace.
+    pub fn knows(&self, workspace: &WorkspaceId) -> bool {
+        self.live_entry(workspace).is_some()
+    }
+
+    /// The entry of a workspace that exists.
+    fn live_entry(&self, workspace: &WorkspaceId) -> Option<&(u64, Ownership)> {
+        self.owners.get(workspace).filter(|(_, ownership)| ownership.standing == Standing::Live)
     }
 
     /// The owner of the workspace in the table, alive or not.
     pub fn owner(&self, workspace: &WorkspaceId) -> Option<&NodeEpoch> {
-        self.owners.get(workspace)?.1.owner.as_ref()
+        self.live_entry(workspace)?.1.owner.as_ref()
     }
 
     /// The present term of the workspace, if it has an owner.
     pub fn term(&self, workspace: &WorkspaceId) -> Option<Term> {
-        let (revision, ownership) = self.owners.get(workspace)?;
+        let (revision, ownership) = self.live_entry(workspace)?;
         Some(Term { owner: ownership.owner.clone()?, revision: *revision })
     }
 
@@ -177,7 +204,8 @@ impl View {
         for (workspace, revision) in open {
             // Another node may have owned it in between, and have given it back.
             let is_kept = |term: Term| term.owner == *self.membership.me() && term.revision == *revision;
-            if self.term(workspace).is_some_and(|term| !is_kept(term)) {
+            let goes = self.entry(workspace).is_some_and(|(_, ownership)| ownership.standing != Standing::Live);
+            if goes || self.term(workspace).is_some_and(|term| !is_kept(term)) {
                 steps.push(Step::StepDown(workspace.clone()));
             }
         }
@@ -191,14 +219,23 @@ impl View {
         for (workspace, (revision, ownership)) in &self.owners {
             let home = homes.get(workspace).and_then(|node| candidates.get(*node));
             let mine = ownership.owner.as_ref() == Some(me);
+            let key = || WorkspaceKey::new(workspace.clone(), ownership.generation);
             let orphaned = ownership.owner.as_ref().is_none_or(|owner| !self.membership.is_alive(owner, now_ms));
+            if ownership.standing != Standing::Live {
+                // The owner has closed it before. If it is dead, another node goes on.
+                let is_due = ownership.standing == Standing::Deleting && !open.contains_key(workspace);
+                if is_due && (mine || orphaned && home == Some(me)) {
+                    steps.push(Step::Erase(key(), *revision));
+                }
+                continue;
+            }
             match home {
                 Some(home) if mine && home != me => {
-                    steps.push(Step::HandOver(workspace.clone(), *revision, Some(home.clone())));
+                    steps.push(Step::HandOver(key(), *revision, Some(home.clone())));
                 }
-                None if mine && self.leaving => steps.push(Step::HandOver(workspace.clone(), *revision, None)),
+                None if mine && self.leaving => steps.push(Step::HandOver(key(), *revision, None)),
                 _ if mine && !open.contains_key(workspace) => steps.push(Step::Open(workspace.clone(), *revision)),
-                Some(home) if orphaned && !mine && home == me => steps.push(Step::Claim(workspace.clone(), *revision)),
+                Some(home) if orphaned && !mine && home == me => steps.push(Step::Claim(key(), *revision)),
                 _ => {}
             }
         }
@@ -219,6 +256,7 @@ impl View {
         };
         self.owners
             .iter()
+            .filter(|(_, (_, ownership))| ownership.standing != Standing::Deleted)
             .map(|(workspace, (_, ownership))| {
                 let owner = ownership.owner.as_ref().filter(|_| live_owner(ownership));
                 (workspace.clone(), owner.map(|owner| owner.node.as_str()))

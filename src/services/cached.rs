@@ -1,4 +1,5 @@
-//! Values read from a store, one for each workspace, kept for a while.
+//! Values read from a store, one for each workspace, kept for a while. A workspace that is deleted
+//! and made again has another key, and so other values.
 //!
 //! One policy. A value younger than `fresh_for` is returned at once. A value older than that, but
 //! younger than `usable_for`, is returned at once too, while a task reads it again. Without such a
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use earcon_model::WorkspaceId;
+use earcon_model::WorkspaceKey;
 use earcon_ports::{ErrorKind, PortError};
 use earcon_tenancy::WorkspacePass;
 
@@ -54,7 +55,7 @@ struct Shared<T> {
     load: Box<Load<T>>,
     /// Numbers reads and changes in the order in which they began.
     clock: AtomicU64,
-    slots: RwLock<HashMap<WorkspaceId, Slot<T>>>,
+    slots: RwLock<HashMap<WorkspaceKey, Slot<T>>>,
 }
 
 struct Slot<T> {
@@ -83,7 +84,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
     }
 
     /// The value that is kept, whatever its age. Reads nothing.
-    pub fn known(&self, workspace: &WorkspaceId) -> Option<Arc<T>> {
+    pub fn known(&self, workspace: &WorkspaceKey) -> Option<Arc<T>> {
         let slots = self.0.slots.read().unwrap_or_else(PoisonError::into_inner);
         slots.get(workspace).and_then(|slot| slot.value.clone())
     }
@@ -93,7 +94,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
     /// # Errors
     /// If no value is kept: that of the read, or `Unavailable` if the read takes too long.
     pub async fn get(&self, pass: &WorkspacePass) -> Result<Arc<T>, PortError> {
-        let (known, reading) = match self.0.look(pass.workspace()) {
+        let (known, reading) = match self.0.look(pass.key()) {
             Look::Use(value) => return Ok(value),
             Look::UseAndRead(value) => {
                 self.read(pass);
@@ -110,7 +111,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
                 Some(PortError::new(ErrorKind::Unavailable, text))
             }
         };
-        match (self.known(pass.workspace()).or(known), failure) {
+        match (self.known(pass.key()).or(known), failure) {
             (Some(value), _) => Ok(value),
             (None, Some(error)) => Err(error),
             (None, None) => Err(PortError::new(ErrorKind::Unavailable, format!("{} were forgotten", self.0.what))),
@@ -124,21 +125,21 @@ impl<T: Send + Sync + 'static> Cached<T> {
     pub async fn refresh(&self, pass: &WorkspacePass) -> Result<Arc<T>, PortError> {
         let from = self.0.begin();
         let started = Instant::now();
-        let value = (self.0.load)(pass.clone(), self.known(pass.workspace())).await?;
-        self.0.keep(pass.workspace(), value.clone(), from, started);
+        let value = (self.0.load)(pass.clone(), self.known(pass.key())).await?;
+        self.0.keep(pass.key(), value.clone(), from, started);
         Ok(value)
     }
 
     /// Keeps a value that the caller has just written to the store. It is used at once, and a read
     /// that began before does not undo it.
-    pub fn put(&self, workspace: &WorkspaceId, value: Arc<T>) {
+    pub fn put(&self, workspace: &WorkspaceKey, value: Arc<T>) {
         let from = self.0.begin();
         self.0.keep(workspace, value, from, Instant::now());
     }
 
     /// Begins a read, or joins the one that runs.
     fn read(&self, pass: &WorkspacePass) -> watch::Receiver<Outcome> {
-        let workspace = pass.workspace();
+        let workspace = pass.key();
         let (sender, receiver) = watch::channel(None);
         {
             let mut slots = self.0.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +153,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         let (cached, pass) = (self.clone(), pass.clone());
         tokio::spawn(async move {
             let result = cached.refresh(&pass).await;
-            cached.0.ended(pass.workspace());
+            cached.0.ended(pass.key());
             if let Err(error) = &result {
                 tracing::warn!(workspace = %pass.workspace(), %error, "{} cannot be read", cached.0.what);
             }
@@ -174,7 +175,7 @@ impl<T> Shared<T> {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn look(&self, workspace: &WorkspaceId) -> Look<T> {
+    fn look(&self, workspace: &WorkspaceKey) -> Look<T> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = slots.get(workspace) else { return Look::Wait(None) };
         match &slot.value {
@@ -186,7 +187,7 @@ impl<T> Shared<T> {
         }
     }
 
-    fn keep(&self, workspace: &WorkspaceId, value: Arc<T>, from: u64, read_at: Instant) {
+    fn keep(&self, workspace: &WorkspaceKey, value: Arc<T>, from: u64, read_at: Instant) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.entry(workspace.clone()).or_insert_with(Slot::empty);
         if slot.from < from {
@@ -199,7 +200,7 @@ impl<T> Shared<T> {
         }
     }
 
-    fn ended(&self, workspace: &WorkspaceId) {
+    fn ended(&self, workspace: &WorkspaceKey) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get_mut(workspace) {
             slot.reading = None;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cached::{CachePolicy, Cached};
 use super::records::{Family, Records};
-use earcon_model::{EventBody, KpiName, Meaning, WorkspaceId};
+use earcon_model::{EventBody, KpiName, Meaning, WorkspaceKey};
 use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -144,7 +144,7 @@ impl MeaningService {
         };
         if let Some(stored) = self.records.update(pass, NAME, change).await? {
             let learned = Meanings { document: stored.value, revision: stored.revision };
-            self.cached.put(pass.workspace(), Arc::new(learned));
+            self.cached.put(pass.key(), Arc::new(learned));
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl MeaningService {
         document.kpis.insert(kpi.clone(), StatedMeaning { meaning, by_person: true });
         let revision = self.records.put(pass, NAME, expected.unwrap_or(revision), &document).await?;
         let meanings = Arc::new(Meanings { document, revision });
-        self.cached.put(pass.workspace(), meanings.clone());
+        self.cached.put(pass.key(), meanings.clone());
         Ok(meanings)
     }
 
@@ -186,7 +186,7 @@ impl MeaningService {
         };
         if let Some(stored) = self.records.update(pass, NAME, change).await? {
             let rest = Meanings { document: stored.value, revision: stored.revision };
-            self.cached.put(pass.workspace(), Arc::new(rest));
+            self.cached.put(pass.key(), Arc::new(rest));
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ impl MeaningService {
         if anomalies.peek().is_none() {
             return;
         }
-        let known = self.known(pass.workspace());
+        let known = self.known(pass.key());
         for anomaly in anomalies {
             let stated = known.as_ref().and_then(|known| known.get(&anomaly.kpi));
             anomaly.unit = stated.and_then(|stated| stated.meaning.unit.clone());
@@ -218,7 +218,7 @@ impl MeaningService {
         });
     }
 
-    fn known(&self, workspace: &WorkspaceId) -> Option<Arc<Meanings>> {
+    fn known(&self, workspace: &WorkspaceKey) -> Option<Arc<Meanings>> {
         self.cached.known(workspace)
     }
 }

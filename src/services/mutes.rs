@@ -17,7 +17,7 @@ use self::stored::{MOST, MuteRecord, all, blocking, restored, restored_all};
 pub use self::stored::{MuteList, StoredMute};
 use super::records::{Family, Records};
 use crate::mutes::{Mute, MuteDocument, Mutes};
-use earcon_model::{Clock, WorkspaceId};
+use earcon_model::{Clock, WorkspaceKey};
 use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -66,7 +66,7 @@ impl MuteService {
     }
 
     /// The mutes of a workspace as they were last read here. Reads nothing.
-    pub fn snapshot(&self, workspace: &WorkspaceId) -> Arc<Mutes> {
+    pub fn snapshot(&self, workspace: &WorkspaceKey) -> Arc<Mutes> {
         self.cache.snapshot(workspace)
     }
 

@@ -86,7 +86,7 @@ impl RuleService {
         };
         let revision = self.records.put(pass, NAME, expected, rules.document()).await?;
         let applied = apply(rules, revision, self.known_series);
-        self.cached.put(pass.workspace(), applied.clone());
+        self.cached.put(pass.key(), applied.clone());
         Ok(applied)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
-use earcon_model::WorkspaceId;
+use earcon_model::{WorkspaceId, WorkspaceKey};
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
@@ -110,7 +110,12 @@ impl MetaStore for MemoryMeta {
         Ok(())
     }
 
-    async fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
+    async fn remove(&self, _: &WorkspacePass) -> Result<(), PortError> {
+        self.all.lock().unwrap().clear();
+        Ok(())
+    }
+
+    async fn workspaces(&self) -> Result<Vec<WorkspaceKey>, PortError> {
         Ok(Vec::new())
     }
 }

@@ -10,3 +10,4 @@ mod membership;
 mod serving;
 mod takeover;
 mod watcher;
+mod workspace_deletion;

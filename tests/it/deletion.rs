@@ -224,7 +224,8 @@ async fn deleted_workspace_is_gone_and_its_name_begins_again() {
         assert!(status == 400 && problem["detail"].as_str().unwrap().contains("confirm=local"), "{problem}");
     }
     assert_eq!(delete(&server, "?confirm=local").await.0, 204);
-    assert!(follower.json_or_end().await.is_none(), "its connections end");
+    let reason = Some((1000, "the workspace was deleted".to_owned()));
+    assert_eq!(follower.closing().await, reason, "its connections end");
     assert_eq!(server.get("/kpis").await.0, 404);
     assert_eq!(delete(&server, "?confirm=local").await.0, 404);
 

@@ -63,6 +63,9 @@ impl EventLog for Refusing {
     async fn seq_at(&self, pass: &WorkspacePass, time_ms: i64) -> Result<Seq, PortError> {
         self.log.seq_at(pass, time_ms).await
     }
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        self.log.remove(pass).await
+    }
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {
         self.log.size_bytes(pass).await
     }
@@ -124,6 +127,9 @@ impl SeriesStore for Away {
     }
     async fn shrink(&self, pass: &WorkspacePass, max_bytes: u64) -> Result<(), PortError> {
         self.store()?.shrink(pass, max_bytes).await
+    }
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        self.store()?.remove(pass).await
     }
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {
         self.store()?.size_bytes(pass).await

@@ -18,6 +18,7 @@ import { readStored } from "./hooks/use-stored.ts";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/grid.css";
+import "./styles/dialog.css";
 import "./styles/kpi.css";
 import "./styles/incidents.css";
 import "./styles/feed.css";

@@ -13,7 +13,7 @@ from server import Server, running
 
 Result = TypeVar("Result")
 LIMIT_S = 120.0
-WORKSPACES = ["follows", "resumes", "anomalies", "history", "rows", "batches", "sound"]
+WORKSPACES = ["follows", "resumes", "anomalies", "history", "rows", "batches", "sound", "stated"]
 
 
 @pytest.fixture(scope="session")

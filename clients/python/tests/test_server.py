@@ -145,6 +145,32 @@ def test_receipt_lists_rejected_rows_and_accepts_the_others(server: Server) -> N
     run(test())
 
 
+def test_a_sample_states_unit_description_counter_and_end(server: Server) -> None:
+    at = now()
+    total = Sample("stated.sent", 1_000.0, timestamp=at - 2_000, counter=True, unit="By", description="Bytes sent")
+    end = Sample("stated.sent", None, timestamp=at, ended=True)
+    assert total.wire() == {
+        "kpi": "stated.sent",
+        "value": 1_000.0,
+        "counter": True,
+        "unit": "By",
+        "description": "Bytes sent",
+        "timestamp": at - 2_000,
+    }
+    assert end.wire() == {"kpi": "stated.sent", "value": None, "ended": True, "timestamp": at}
+    assert Sample("a", 1.0, counter=False).wire() == {"kpi": "a", "value": 1.0, "counter": False}
+
+    async def test() -> None:
+        async with Client(server.url) as client:
+            samples = [total, Sample("stated.sent", 3_000.0, timestamp=at - 1_000, counter=True), end]
+            receipt = await client.ingest("stated", samples)
+            assert receipt.accepted > 0 and not receipt.rejected
+            kpi = await client.kpi("stated", "stated.sent")
+            assert kpi.series[0].state == "ended"
+
+    run(test())
+
+
 def test_batcher_sends_samples_in_batches(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:

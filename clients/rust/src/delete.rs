@@ -1,5 +1,6 @@
 //! Deletes samples, series and KPIs.
 
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Workspace;
@@ -63,13 +64,18 @@ impl Workspace {
         self.ask(self.client.http.delete(self.endpoint(path)).query(query)).await
     }
 
-    /// Deletes the workspace with everything in it. Its name can be used again.
+    /// Deletes the workspace with everything in it. Its name can be used again. Returns whether
+    /// nothing of it is left. If not, a node of the cluster goes on with it.
     ///
     /// # Errors
-    /// If the server cannot be reached, has no such workspace, or is part of a cluster.
-    pub async fn delete_workspace(&self) -> Result<(), Error> {
+    /// If the server cannot be reached, or has no such workspace.
+    pub async fn delete_workspace(&self) -> Result<bool, Error> {
         let request = self.client.http.delete(self.endpoint(&[])).query(&[("confirm", self.name())]);
         let response = self.open(request.timeout(self.client.timeout)).await?;
-        if response.status().is_success() { Ok(()) } else { Err(self.refusal(response).await) }
+        match response.status() {
+            StatusCode::ACCEPTED => Ok(false),
+            status if status.is_success() => Ok(true),
+            _ => Err(self.refusal(response).await),
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::http::retry_after;
 use crate::series::Labels;
 
 /// A sample to send.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Sample {
     /// The KPI. Its first sample creates it.
     pub kpi: String,
@@ -24,20 +24,69 @@ pub struct Sample {
     /// Milliseconds since the Unix epoch, UTC. `None` means the time of arrival.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
-    /// The measured value. It must be finite.
-    pub value: f64,
+    /// The measured value. It must be finite. `None` only with `ended`.
+    #[serde(skip_serializing_if = "is_absent")]
+    pub value: Option<f64>,
+    /// Whether the value is a total that only grows: its increase per second is scored. `None`
+    /// leaves that to the rules of the server. Say it with each sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counter: Option<bool>,
+    /// Whether the series ends with this sample: its silence is no stall.
+    #[serde(skip_serializing_if = "is_false")]
+    pub ended: bool,
+    /// The unit of the KPI, such as `ms` or `By`. The first statement stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// A sentence about the KPI. The first statement stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// A value that is not finite is sent as null, which the server rejects.
+fn is_absent(value: &Option<f64>) -> bool {
+    value.is_none()
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Sample {
     /// A sample without timestamp and labels.
     pub fn new(kpi: impl Into<String>, value: f64) -> Self {
-        Self { kpi: kpi.into(), labels: Labels::new(), timestamp: None, value }
+        Self { kpi: kpi.into(), value: Some(value), ..Self::default() }
+    }
+
+    /// The end of a series, without a value.
+    pub fn end(kpi: impl Into<String>) -> Self {
+        Self { kpi: kpi.into(), ended: true, ..Self::default() }
     }
 
     /// Adds a label.
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// Says whether the value is a total that only grows.
+    #[must_use]
+    pub fn counter(mut self, counter: bool) -> Self {
+        self.counter = Some(counter);
+        self
+    }
+
+    /// States the unit of the KPI.
+    #[must_use]
+    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = Some(unit.into());
+        self
+    }
+
+    /// States a sentence about the KPI.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
         self
     }
 
@@ -148,6 +197,12 @@ mod tests {
         assert_eq!(
             body,
             r#"{"samples":[{"kpi":"a","labels":{"region":"eu"},"timestamp":1000,"value":12.5},{"kpi":"b","value":null}]}"#
+        );
+        let stated = Sample::new("a", 7.0).counter(true).unit("By").description("Sent");
+        let body = String::from_utf8(body_of(&[stated, Sample::end("a").at(9)]).to_vec()).unwrap();
+        assert_eq!(
+            body,
+            r#"{"samples":[{"kpi":"a","value":7.0,"counter":true,"unit":"By","description":"Sent"},{"kpi":"a","timestamp":9,"ended":true}]}"#
         );
     }
 }

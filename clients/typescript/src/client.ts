@@ -14,6 +14,7 @@ import {
   type Feedback,
   type Incident,
   type Kpi,
+  type KpiSettings,
   type Labels,
   type LiveEvent,
   type RollupRow,
@@ -222,6 +223,19 @@ export class Client {
     return this.#request(`${this.#base}/units`, init(signal));
   }
 
+  /** Returns the unit and the description of one KPI. */
+  settings(kpi: string, signal?: AbortSignal): Promise<KpiSettings> {
+    return this.#request(`${this.#kpi(kpi)}/settings`, init(signal));
+  }
+
+  /**
+   * Replaces the unit and the description of a KPI. An absent one is removed. Senders change
+   * nothing of them afterwards.
+   */
+  changeSettings(kpi: string, settings: { unit?: string; description?: string }): Promise<KpiSettings> {
+    return this.#request(`${this.#kpi(kpi)}/settings`, send("PUT", settings));
+  }
+
   kpi(kpi: string, signal?: AbortSignal): Promise<Kpi> {
     return this.#request(this.#kpi(kpi), init(signal));
   }
@@ -248,7 +262,10 @@ export class Client {
     return this.#request(`${this.#kpi(kpi)}${whole ? "" : "/samples"}?${text}`, { method: "DELETE" });
   }
 
-  /** Deletes the workspace with everything in it. Its name can be used again. */
+  /**
+   * Deletes the workspace with everything in it. Its name can be used again. A cluster that needs
+   * longer than some seconds goes on by itself.
+   */
   async deleteWorkspace(): Promise<void> {
     await this.#request(`${this.#base}?${parameters({ confirm: this.workspace })}`, { method: "DELETE" });
   }

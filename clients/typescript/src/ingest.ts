@@ -12,7 +12,19 @@ export interface Sample {
   labels?: Labels;
   /** Milliseconds since the Unix epoch, or RFC 3339. Default: the time of arrival. */
   timestamp?: number | string;
-  value: number;
+  /** Only a sample that ends its series may lack it. */
+  value?: number;
+  /**
+   * Whether the value is a total that only grows: its increase per second is scored. Say it with
+   * each sample.
+   */
+  counter?: boolean;
+  /** Whether the series ends with this sample: its silence is no stall. */
+  ended?: boolean;
+  /** The unit of the KPI, such as `ms` or `By`. The first statement stays. */
+  unit?: string;
+  /** A sentence about the KPI. The first statement stays. */
+  description?: string;
 }
 
 export interface Rejected {

@@ -75,3 +75,21 @@ it("reports rejected rows by their index in all samples", async () => {
   expect(receipt).toMatchObject({ accepted: 10_049, rejected_total: 1, rejected: [{ row: 10_007 }] });
   expect(await client.ingest([{ kpi: "?", value: 1 }])).toMatchObject({ accepted: 0, rejected_total: 1, seq: null });
 });
+
+it("sends what a sample states: unit, description, counter and end", async () => {
+  const at = Date.now();
+  const total = { kpi: "stated.sent", counter: true, unit: "By", description: "Bytes sent" };
+  const receipt = await client.ingest([
+    { ...total, timestamp: at - 2_000, value: 1_000 },
+    { ...total, timestamp: at - 1_000, value: 3_000 },
+    { kpi: "stated.sent", timestamp: at, ended: true },
+  ]);
+  expect(receipt.rejected).toEqual([]);
+  await expect.poll(async () => (await client.units()).kpis["stated.sent"]?.unit, { timeout: 60_000 }).toBe("By/s");
+  const kpi = await client.kpi("stated.sent");
+  expect(kpi.series[0]?.state).toBe("ended");
+  await expect.poll(async () => (await client.rows("stated.sent"))[0]?.samples.map((row) => row[1]), { timeout: 60_000 }).toEqual([2_000]);
+  const changed = await client.changeSettings("stated.sent", { unit: "kB" });
+  expect(changed).toMatchObject({ unit: "kB", description: null, stated_by: "person" });
+  expect(await client.settings("stated.sent")).toEqual(changed);
+});

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::database::{ConditionalResult, CqlDatabase, Prepared, Purpose};
 use super::workspace_names::WorkspaceNames;
-use earcon_model::WorkspaceId;
+use earcon_model::WorkspaceKey;
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -33,6 +33,7 @@ pub struct CqlMeta {
     list_between: Prepared,
     create: Prepared,
     change: Prepared,
+    remove: Prepared,
 }
 
 /// A row: its revision, its value if it is live, and its writer.
@@ -72,16 +73,9 @@ impl CqlMeta {
             list_between: database.prepare(&format!("{ALL} AND key >= ? AND key < ?"), Purpose::Read).await?,
             create: database.prepare(create, Purpose::Conditional).await?,
             change: database.prepare(change, Purpose::Conditional).await?,
+            remove: database.prepare("DELETE FROM meta WHERE workspace = ?", Purpose::Write).await?,
             database,
         })
-    }
-
-    /// Records the name of a workspace that has a log or history before it has a record.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database does not answer.
-    pub async fn remember(&self, workspace: &WorkspaceId) -> Result<(), PortError> {
-        self.names.remember(workspace).await
     }
 
     async fn current(&self, select: &Prepared, at: (&str, &str)) -> Result<Option<Current>, PortError> {
@@ -139,7 +133,7 @@ impl CqlMeta {
 impl MetaStore for CqlMeta {
     async fn get(&self, pass: &WorkspacePass, key: &str) -> Result<Option<MetaRecord>, PortError> {
         valid(key)?;
-        let current = self.current(&self.get, (pass.workspace().as_str(), key)).await?;
+        let current = self.current(&self.get, (pass.key().as_str(), key)).await?;
         Ok(current.and_then(|row| {
             let revision = row.revision as Revision;
             row.value.map(|value| MetaRecord { key: key.to_owned(), revision, value })
@@ -153,7 +147,7 @@ impl MetaStore for CqlMeta {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<MetaRecord>, PortError> {
-        let workspace = pass.workspace().as_str();
+        let workspace = pass.key().as_str();
         // The least key above `after` has a zero character behind it.
         let above = after.map(|after| format!("{after}\0")).unwrap_or_default();
         let start = above.as_str().max(prefix);
@@ -187,8 +181,8 @@ impl MetaStore for CqlMeta {
     ) -> Result<Revision, PortError> {
         valid(key)?;
         let from = revision(expected)?;
-        self.names.remember(pass.workspace()).await?;
-        let at = (pass.workspace().as_str(), key);
+        self.names.remember(pass.key()).await?;
+        let at = (pass.key().as_str(), key);
         let mut change = Change { from, from_live: expected != 0, value: Some(value), writer: Uuid::new_v4() };
         // A new record continues the revisions of a deleted one.
         if expected == 0
@@ -206,10 +200,15 @@ impl MetaStore for CqlMeta {
         }
         let from = revision(expected)?;
         let change = Change { from, from_live: true, value: None, writer: Uuid::new_v4() };
-        self.decide((pass.workspace().as_str(), key), expected, change).await.map(|_| ())
+        self.decide((pass.key().as_str(), key), expected, change).await.map(|_| ())
     }
 
-    async fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        self.database.execute(&self.remove, (pass.key().as_str(),)).await?;
+        self.names.forget(pass.key()).await
+    }
+
+    async fn workspaces(&self) -> Result<Vec<WorkspaceKey>, PortError> {
         self.names.all().await
     }
 }

@@ -23,6 +23,7 @@ mod history;
 mod layout;
 mod memtable;
 mod query;
+mod removal;
 mod retention;
 mod rollup_maintenance;
 mod rollups;
@@ -41,7 +42,7 @@ use self::layout::{PACE, SAMPLE_BYTES};
 pub use self::settings::SeriesSettings;
 use self::statements::Tables;
 use crate::database::CqlDatabase;
-use earcon_model::{Anomaly, AnomalyId, Seq, WorkspaceId};
+use earcon_model::{Anomaly, AnomalyId, Seq, WorkspaceKey};
 use earcon_ports::{
     AnomalyFilter, ErrorKind, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
 };
@@ -50,7 +51,7 @@ use earcon_tenancy::WorkspacePass;
 /// A [`SeriesStore`] in ScyllaDB or Cassandra. Cheap to share; a process needs only one.
 pub struct CqlSeries {
     tables: Arc<Tables>,
-    workspaces: Mutex<HashMap<WorkspaceId, Arc<History>>>,
+    workspaces: Mutex<HashMap<WorkspaceKey, Arc<History>>>,
 }
 
 impl CqlSeries {
@@ -67,8 +68,8 @@ impl CqlSeries {
     fn history(&self, pass: &WorkspacePass) -> Arc<History> {
         let mut workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
         let history = workspaces
-            .entry(pass.workspace().clone())
-            .or_insert_with(|| Arc::new(History::new(self.tables.clone(), pass.workspace().clone())));
+            .entry(pass.key().clone())
+            .or_insert_with(|| Arc::new(History::new(self.tables.clone(), pass.key().clone())));
         history.clone()
     }
 }
@@ -130,6 +131,12 @@ impl SeriesStore for CqlSeries {
     async fn shrink(&self, pass: &WorkspacePass, max_bytes: u64) -> Result<(), PortError> {
         let history = self.history(pass);
         history.shrink(&mut *history.writer.lock().await, max_bytes).await
+    }
+
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        // Unflushed changes go with it.
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).remove(pass.key());
+        self.tables.remove_workspace(pass.key()).await
     }
 
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {

@@ -31,7 +31,7 @@ use self::chunks::Chunks;
 use super::database::{CqlDatabase, Prepared, Purpose};
 use super::failure::unreadable;
 use super::workspace_names::WorkspaceNames;
-use earcon_model::{KpiName, Seq, WorkspaceId};
+use earcon_model::{KpiName, Seq, WorkspaceKey};
 use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
 use earcon_tenancy::WorkspacePass;
 
@@ -63,9 +63,11 @@ pub struct CqlSnapshots {
     all: Prepared,
     begin_generation: Prepared,
     delete_generations: Prepared,
+    names_of_part: Prepared,
+    delete_part: Prepared,
     /// The last known generation of rows, if it is not the first. A hint that saves the second
     /// write.
-    generations: Mutex<HashMap<(WorkspaceId, String), i32>>,
+    generations: Mutex<HashMap<(WorkspaceKey, String), i32>>,
 }
 
 impl CqlSnapshots {
@@ -88,6 +90,8 @@ impl CqlSnapshots {
         let begin_generation = "INSERT INTO snapshots (workspace, part, kpi, generation) VALUES (?, ?, ?, ?)";
         let delete_generations =
             "DELETE FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ? AND generation <= ?";
+        let names_of_part = "SELECT kpi, large FROM snapshots WHERE workspace = ? AND part = ?";
+        let delete_part = "DELETE FROM snapshots WHERE workspace = ? AND part = ?";
         Ok(Self {
             names: WorkspaceNames::open(database.clone()).await?,
             chunks: Chunks::open(database.clone()).await?,
@@ -100,6 +104,8 @@ impl CqlSnapshots {
             all: database.prepare(all, Purpose::Read).await?.in_pages_of(PAGE),
             begin_generation: database.prepare(begin_generation, Purpose::Write).await?,
             delete_generations: database.prepare(delete_generations, Purpose::Write).await?,
+            names_of_part: database.prepare(names_of_part, Purpose::Read).await?,
+            delete_part: database.prepare(delete_part, Purpose::Write).await?,
             generations: Mutex::default(),
             database,
         })
@@ -156,7 +162,7 @@ impl CqlSnapshots {
         let Ok(seq) = i64::try_from(*seq) else {
             return Err(PortError::new(ErrorKind::Invalid, format!("{seq} is no sequence number")));
         };
-        let workspace = pass.workspace();
+        let workspace = pass.key();
         self.names.remember(workspace).await?;
         let at = (workspace.as_str(), row.as_str());
         let large = state.len() > INLINE;
@@ -182,7 +188,7 @@ impl CqlSnapshots {
         Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {row} is deleted repeatedly")))
     }
 
-    async fn read(&self, workspace: &WorkspaceId, kpi: &KpiName, part: u32) -> Result<Option<Snapshot>, PortError> {
+    async fn read(&self, workspace: &WorkspaceKey, kpi: &KpiName, part: u32) -> Result<Option<Snapshot>, PortError> {
         let row = row(kpi, part);
         let at = (workspace.as_str(), row.as_str());
         for _ in 0..ATTEMPTS {
@@ -200,7 +206,7 @@ impl CqlSnapshots {
         Err(PortError::new(ErrorKind::Corrupt, format!("chunks of the snapshot of {row} are missing")))
     }
 
-    fn noted(&self, workspace: &WorkspaceId, row: &str) -> i32 {
+    fn noted(&self, workspace: &WorkspaceKey, row: &str) -> i32 {
         let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if generations.is_empty() {
             0
@@ -209,7 +215,7 @@ impl CqlSnapshots {
         }
     }
 
-    fn note(&self, workspace: &WorkspaceId, row: &str, generation: i32) {
+    fn note(&self, workspace: &WorkspaceKey, row: &str, generation: i32) {
         if generation > 0 {
             let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
             generations.insert((workspace.clone(), row.to_owned()), generation);
@@ -235,7 +241,7 @@ impl SnapshotStore for CqlSnapshots {
     }
 
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Vec<Snapshot>, PortError> {
-        let workspace = pass.workspace();
+        let workspace = pass.key();
         let Some(first) = self.read(workspace, kpi, 0).await? else { return Ok(Vec::new()) };
         let mut found = vec![first];
         // Most KPIs have one part, so the second one is looked for alone.
@@ -250,7 +256,7 @@ impl SnapshotStore for CqlSnapshots {
     }
 
     async fn visit(&self, pass: &WorkspacePass, seen: &mut (dyn FnMut(Snapshot) + Send)) -> Result<(), PortError> {
-        let workspace = pass.workspace();
+        let workspace = pass.key();
         for partition in 0..PARTITIONS {
             let rows: Vec<(String, i32, Option<Vec<u8>>)> =
                 self.database.rows(&self.all, (workspace.as_str(), partition)).await?;
@@ -289,12 +295,29 @@ impl SnapshotStore for CqlSnapshots {
         }
         Ok(())
     }
+
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        let workspace = pass.key().as_str();
+        for part in 0..PARTITIONS {
+            let mut pages = self.database.pages::<(String, Option<bool>)>(&self.names_of_part, (workspace, part))?;
+            while let Some(page) = pages.next().await? {
+                let large: Vec<String> =
+                    page.into_iter().filter(|(_, large)| *large == Some(true)).map(|(row, _)| row).collect();
+                let remove = |row: String| async move { self.chunks.remove((workspace, &row)).await };
+                stream::iter(large).map(remove).buffer_unordered(LARGE_AT_ONCE).try_collect::<()>().await?;
+            }
+            self.database.execute(&self.delete_part, (workspace, part)).await?;
+        }
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        generations.retain(|(key, _), _| key != pass.key());
+        Ok(())
+    }
 }
 
 impl CqlSnapshots {
     /// The generation of a row that has a snapshot.
     async fn filled_generation(&self, pass: &WorkspacePass, row: &str) -> Result<Option<i32>, PortError> {
-        let at = (pass.workspace().as_str(), partition(row), row);
+        let at = (pass.key().as_str(), partition(row), row);
         let generations: Vec<(i32, Option<i64>)> = self.database.rows(&self.filled, at).await?;
         // A generation without a snapshot has just begun.
         Ok(generations.last().and_then(|(generation, written)| written.map(|_| *generation)))
@@ -302,9 +325,9 @@ impl CqlSnapshots {
 
     async fn delete_row(&self, pass: &WorkspacePass, row: &str) -> Result<(), PortError> {
         let Some(generation) = self.filled_generation(pass, row).await? else { return Ok(()) };
-        let (workspace, partition) = (pass.workspace().as_str(), partition(row));
+        let (workspace, partition) = (pass.key().as_str(), partition(row));
         self.database.execute(&self.begin_generation, (workspace, partition, row, generation + 1)).await?;
-        self.note(pass.workspace(), row, generation + 1);
+        self.note(pass.key(), row, generation + 1);
         self.database.execute(&self.delete_generations, (workspace, partition, row, generation)).await?;
         self.chunks.delete_generations((workspace, row), generation).await
     }

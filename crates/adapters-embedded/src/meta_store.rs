@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::database::{Database, Durability, WriteBatch, blocking, corrupt, prefix, unreadable};
 use async_trait::async_trait;
-use earcon_model::WorkspaceId;
+use earcon_model::{WorkspaceId, WorkspaceKey};
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -120,8 +120,9 @@ impl MetaStore for EmbeddedMeta {
         .await
     }
 
-    async fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
-        self.run(Inner::workspaces).await
+    async fn workspaces(&self) -> Result<Vec<WorkspaceKey>, PortError> {
+        let names = self.run(Inner::workspaces).await?;
+        Ok(names.into_iter().map(|name| WorkspaceKey::new(name, 0)).collect())
     }
 }
 

@@ -79,7 +79,7 @@ async fn closed_store_opens_again_with_all_data() {
     let store = scratch.open();
     assert_eq!(store.meta_store().get(&pass("a"), "k").await.unwrap().unwrap().value, [7]);
     assert_eq!(store.event_log().head(&pass("b")).await.unwrap().unwrap().epochs, epochs);
-    let names: Vec<String> = store.meta_store().workspaces().await.unwrap().into_iter().map(String::from).collect();
+    let names: Vec<String> = store.meta_store().workspaces().await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["a", "b"], "who has a log is known, as is who has a record");
 }
 
@@ -116,7 +116,7 @@ async fn removed_workspace_leaves_nothing_and_begins_again() {
     std::fs::create_dir_all(scratch.path().join("log/.deleted-a")).unwrap();
     let store = scratch.open();
     assert!(!scratch.path().join("log/.deleted-a").exists() && !scratch.path().join("log/a").exists());
-    let names: Vec<String> = store.meta_store().workspaces().await.unwrap().into_iter().map(String::from).collect();
+    let names: Vec<String> = store.meta_store().workspaces().await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["a-b"]);
     let (gone, kept) = (pass("a"), pass("a-b"));
     assert_eq!(store.event_log().head(&gone).await.unwrap(), None);

@@ -17,6 +17,10 @@
 //! server keeps only one. Then it fails with `Unavailable`. This process shows nothing of it and
 //! accepts no more appends until the log is opened again, which finds out.
 //!
+//! # Removal
+//! A removed log is a deleted stream. The workspace that has its name next has another generation,
+//! and so another stream: no writer of the removed log can write to that one.
+//!
 //! # Reads
 //! Any replica serves single messages. Only the leader says how far the log goes.
 
@@ -48,7 +52,7 @@ use self::lock::lock;
 pub use self::settings::JetStreamLogSettings;
 use self::workspace_log::WorkspaceLog;
 use super::failure;
-use earcon_model::{Event, Seq, WorkspaceId};
+use earcon_model::{Event, Seq, WorkspaceKey};
 use earcon_ports::{ErrorKind, EventLog, Following, LogHead, Page, PortError, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
@@ -60,7 +64,7 @@ pub struct JetStreamLog {
     client: Client,
     context: Context,
     settings: Arc<JetStreamLogSettings>,
-    logs: Mutex<HashMap<WorkspaceId, Arc<WorkspaceLog>>>,
+    logs: Mutex<HashMap<WorkspaceKey, Arc<WorkspaceLog>>>,
 }
 
 impl JetStreamLog {
@@ -79,7 +83,7 @@ impl JetStreamLog {
     }
 
     async fn log(&self, pass: &WorkspacePass) -> Result<Arc<WorkspaceLog>, PortError> {
-        let workspace = pass.workspace();
+        let workspace = pass.key();
         if let Some(log) = lock(&self.logs).get(workspace) {
             return Ok(log.clone());
         }
@@ -118,6 +122,13 @@ impl EventLog for JetStreamLog {
 
     async fn seq_at(&self, pass: &WorkspacePass, time_ms: i64) -> Result<Seq, PortError> {
         self.log(pass).await?.seq_at(time_ms).await
+    }
+
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        let log = self.log(pass).await?;
+        log.remove().await?;
+        lock(&self.logs).remove(pass.key());
+        Ok(())
     }
 
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {

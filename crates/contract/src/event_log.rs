@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use super::fresh;
+use super::{fresh, next_generation};
 use earcon_model::{Event, KpiEvent, KpiName, Seq};
 use earcon_ports::{ErrorKind, EventLog, LogHead, SharedLog};
 use earcon_tenancy::WorkspacePass;
@@ -22,6 +22,7 @@ pub async fn event_log(make: impl Fn() -> Arc<dyn EventLog>) {
     trimming_forgets_the_oldest_and_never_moves_next(&*make()).await;
     times_find_the_first_event_at_or_after(&*make()).await;
     workspaces_do_not_see_each_other(&*make()).await;
+    removed_log_leaves_nothing_to_the_next_of_its_name(&make()).await;
     two_writers_of_one_sequence_do_not_both_succeed(&make()).await;
 }
 
@@ -260,11 +261,35 @@ async fn two_writers_of_one_sequence_do_not_both_succeed(log: &Arc<dyn EventLog>
     assert_eq!(stored, vec![event(1, winners[0])]);
 }
 
+async fn removed_log_leaves_nothing_to_the_next_of_its_name(log: &Arc<dyn EventLog>) {
+    let (old, neighbour) = (fresh(), fresh());
+    let new = next_generation(&old);
+    for pass in [&old, &neighbour] {
+        log.open(pass).await.unwrap();
+        log.append(pass, events(1..=30)).await.unwrap();
+    }
+    let before = log.head(&old).await.unwrap().unwrap();
+    log.remove(&old).await.unwrap();
+    log.remove(&old).await.unwrap();
+    for pass in [&old, &new] {
+        assert_eq!(log.head(pass).await.unwrap(), None);
+        assert!(all(&**log, pass, 1).await.is_empty());
+    }
+    assert!(log.append(&old, events(31..=32)).await.is_err(), "the writer of the removed log");
+    let head = log.open(&new).await.unwrap();
+    assert_eq!((head.first, head.next), (1, 1));
+    assert!(!head.epochs.contains(before.epoch(), 0), "the epochs are gone, too");
+    log.append(&new, events(1..=2)).await.unwrap();
+    assert_eq!(all(&**log, &new, 1).await, events(1..=2));
+    assert_eq!(all(&**log, &neighbour, 1).await, events(1..=30));
+}
+
 /// Runs the cases of logs that several processes share. Each log from `make` represents a process.
 pub async fn shared_log(make: impl Fn() -> Arc<dyn SharedLog>) {
     opening_the_log_rejects_the_previous_owner(&*make(), &*make()).await;
     followers_see_every_event_of_every_writer(&*make(), &*make(), &*make()).await;
     following_begins_at_the_requested_seq(&*make()).await;
+    writer_of_a_removed_log_does_not_reach_the_next_of_its_name(&*make(), &*make()).await;
 }
 
 async fn opening_the_log_rejects_the_previous_owner(old: &dyn SharedLog, new: &dyn SharedLog) {
@@ -317,4 +342,19 @@ async fn following_begins_at_the_requested_seq(log: &dyn SharedLog) {
     // One append that is followed from its middle.
     let mut from_the_middle = log.follow(&pass, 2).await.unwrap();
     assert_eq!(from_the_middle.next().await.unwrap().unwrap().events, events(2..=2));
+}
+
+async fn writer_of_a_removed_log_does_not_reach_the_next_of_its_name(former: &dyn SharedLog, next: &dyn SharedLog) {
+    let old = fresh();
+    let new = next_generation(&old);
+    former.open(&old).await.unwrap();
+    former.append(&old, events(1..=3)).await.unwrap();
+    next.remove(&old).await.unwrap();
+    next.open(&new).await.unwrap();
+    // As many messages as the former writer has seen.
+    next.append(&new, vec![event(1, 0)]).await.unwrap();
+    assert!(former.append(&old, events(4..=5)).await.is_err());
+    assert_eq!(all(next, &new, 1).await, [event(1, 0)]);
+    assert_eq!(all(former, &new, 1).await, [event(1, 0)]);
+    assert_eq!(next.head(&old).await.unwrap(), None, "a failed append makes no log");
 }

@@ -16,13 +16,19 @@ pub use registry::registry;
 pub use series_store::{Extent, Reopen, random_histories, series_store};
 pub use snapshot_store::snapshot_store;
 
-use earcon_model::{Labels, WorkspaceId};
+use earcon_model::{Labels, WorkspaceId, WorkspaceKey};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// A pass for a workspace that is not in use.
 fn fresh() -> WorkspacePass {
     let name = format!("contract-{}", uuid::Uuid::new_v4().simple());
     Authorizer::new().system(&WorkspaceId::new(&name).expect("the name keeps the rule"))
+}
+
+/// A pass for the workspace that has the name of `pass` after it was deleted.
+fn next_generation(pass: &WorkspacePass) -> WorkspacePass {
+    let key = WorkspaceKey::new(pass.workspace().clone(), pass.key().generation() + 1);
+    Authorizer::new().system_in(key)
 }
 
 fn labels(text: &str) -> Labels {

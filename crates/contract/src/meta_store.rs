@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fresh;
+use super::{fresh, next_generation};
 use earcon_ports::{ErrorKind, MetaStore};
 
 /// Runs every case against stores from `make`.
@@ -13,6 +13,7 @@ pub async fn meta_store(make: impl Fn() -> Arc<dyn MetaStore>) {
     a_page_goes_on_after_the_last_key_and_holds_at_most_its_limit(&*make()).await;
     workspaces_are_apart_and_known_by_name(&*make()).await;
     of_many_writers_of_one_revision_one_succeeds(&make()).await;
+    removed_workspace_leaves_nothing_to_the_next_of_its_name(&*make()).await;
 }
 
 async fn records_change_by_compare_and_set(store: &dyn MetaStore) {
@@ -92,7 +93,8 @@ async fn workspaces_are_apart_and_known_by_name(store: &dyn MetaStore) {
     assert_eq!(store.get(&other, "k").await.unwrap(), None);
     assert!(store.list(&other, "", None, 10).await.unwrap().is_empty());
     let known = store.workspaces().await.unwrap();
-    assert!(known.contains(one.workspace()) && !known.contains(other.workspace()));
+    let names: Vec<_> = known.iter().map(|key| key.workspace()).collect();
+    assert!(names.contains(&one.workspace()) && !names.contains(&other.workspace()));
 }
 
 async fn of_many_writers_of_one_revision_one_succeeds(store: &Arc<dyn MetaStore>) {
@@ -113,4 +115,30 @@ async fn of_many_writers_of_one_revision_one_succeeds(store: &Arc<dyn MetaStore>
     }
     assert_eq!(winners.len(), 1);
     assert_eq!(store.get(&pass, "k").await.unwrap().unwrap().value, winners);
+}
+
+async fn removed_workspace_leaves_nothing_to_the_next_of_its_name(store: &dyn MetaStore) {
+    let (old, neighbour) = (fresh(), fresh());
+    let new = next_generation(&old);
+    for key in ["a/1", "a/2", "b/1"] {
+        store.put(&old, key, 0, vec![1]).await.unwrap();
+        store.put(&old, key, 1, vec![2]).await.unwrap();
+        store.put(&neighbour, key, 0, vec![3]).await.unwrap();
+    }
+    store.delete(&old, "b/1", 2).await.unwrap();
+    store.remove(&old).await.unwrap();
+    store.remove(&old).await.unwrap();
+    for pass in [&old, &new] {
+        assert_eq!(store.get(pass, "a/1").await.unwrap(), None);
+        assert!(store.list(pass, "", None, 10).await.unwrap().is_empty());
+    }
+    let listed = store.workspaces().await.unwrap();
+    assert!(listed.iter().all(|key| key.workspace() != old.workspace()));
+    assert_eq!(store.put(&new, "a/1", 0, vec![7]).await.unwrap(), 1, "revisions begin again");
+    assert_eq!(store.get(&new, "a/1").await.unwrap().unwrap().value, [7]);
+    let listed = store.workspaces().await.unwrap();
+    let named: Vec<_> = listed.iter().filter(|key| key.workspace() == old.workspace()).collect();
+    assert_eq!(named.len(), 1);
+    assert!([0, 1].contains(&named[0].generation()), "a store may know no generations");
+    assert_eq!(store.list(&neighbour, "", None, 10).await.unwrap().len(), 3);
 }

@@ -3,6 +3,7 @@
 mod anomalies;
 mod deletions;
 mod random;
+mod removal;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub async fn series_store(make: impl Fn() -> Arc<dyn SeriesStore>) {
     expiry_forgets_the_old_and_keeps_the_rest(&*make()).await;
     shrinking_forgets_the_oldest_first(&*make()).await;
     workspaces_do_not_see_each_other(&*make()).await;
+    removal::all(&make).await;
     deletions::all(&make).await;
     anomalies::all(make).await;
 }

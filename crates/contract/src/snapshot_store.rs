@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fresh;
+use super::{fresh, next_generation};
 use earcon_model::{KpiName, Seq};
 use earcon_ports::{Snapshot, SnapshotStore};
 
@@ -15,6 +15,7 @@ pub async fn snapshot_store(make: impl Fn() -> Arc<dyn SnapshotStore>) {
     parts_of_a_kpi_are_kept_apart(&*make()).await;
     a_deleted_snapshot_is_gone(&*make()).await;
     workspaces_do_not_see_each_other(&*make()).await;
+    removed_workspace_leaves_nothing_to_the_next_of_its_name(&*make()).await;
 }
 
 fn snapshot(kpi: &str, seq: Seq, state: &[u8]) -> Snapshot {
@@ -106,4 +107,26 @@ async fn workspaces_do_not_see_each_other(store: &dyn SnapshotStore) {
     store.put(&one, snapshot.clone()).await.unwrap();
     assert_eq!(store.get(&other, &snapshot.kpi).await.unwrap(), []);
     assert!(store.all(&other).await.unwrap().is_empty());
+}
+
+async fn removed_workspace_leaves_nothing_to_the_next_of_its_name(store: &dyn SnapshotStore) {
+    let (old, neighbour) = (fresh(), fresh());
+    let new = next_generation(&old);
+    let large = vec![7; 700_000];
+    for (kpi, state) in [("a", &b"1"[..]), ("b", &b"2"[..]), ("large", large.as_slice())] {
+        store.put(&old, snapshot(kpi, 1_000, state)).await.unwrap();
+        store.put(&neighbour, snapshot(kpi, 1_000, state)).await.unwrap();
+    }
+    store.delete(&old, &snapshot("b", 0, b"").kpi).await.unwrap();
+    store.remove(&old).await.unwrap();
+    store.remove(&old).await.unwrap();
+    for pass in [&old, &new] {
+        assert!(store.all(pass).await.unwrap().is_empty());
+        assert_eq!(store.get(pass, &snapshot("large", 0, b"").kpi).await.unwrap(), []);
+    }
+    // The log of the new workspace begins again, so its numbers are lower.
+    let first = snapshot("large", 3, b"new");
+    store.put(&new, first.clone()).await.unwrap();
+    assert_eq!(store.all(&new).await.unwrap(), [first]);
+    assert_eq!(store.all(&neighbour).await.unwrap().len(), 3);
 }

@@ -57,6 +57,58 @@ impl WorkspaceId {
     }
 }
 
+/// The name under which shared stores keep a workspace: its identifier, and its generation unless
+/// that is 0. A workspace that is deleted and made again has another generation, so the new one
+/// shares no stored data with the old one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkspaceKey {
+    workspace: WorkspaceId,
+    generation: u64,
+    text: Arc<str>,
+}
+
+impl WorkspaceKey {
+    /// The key of a generation of a workspace.
+    pub fn new(workspace: WorkspaceId, generation: u64) -> Self {
+        let text = match generation {
+            0 => workspace.0.clone(),
+            _ => format!("{}~{generation}", workspace.0).into(),
+        };
+        Self { workspace, generation, text }
+    }
+
+    /// Reads a key. `None` for a text that no key has.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (workspace, generation) = match text.split_once('~') {
+            Some((workspace, generation)) => (workspace, generation.parse().ok()?),
+            None => (text, 0),
+        };
+        let key = Self::new(WorkspaceId::new(workspace).ok()?, generation);
+        (key.as_str() == text).then_some(key)
+    }
+
+    /// The workspace.
+    pub fn workspace(&self) -> &WorkspaceId {
+        &self.workspace
+    }
+
+    /// Which of the workspaces that had this name, one after the other. Grows.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The key as text: `a-z0-9-_`, and a `~` before the generation.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for WorkspaceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// A named measure such as `checkout.revenue`. One stream owns it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
@@ -178,6 +230,20 @@ mod tests {
         assert_eq!(WorkspaceId::new(""), Err(IdError::Workspace));
         assert_eq!(KpiName::new("a b"), Err(IdError::Kpi));
         assert_eq!(KpiName::new(".."), Err(IdError::Kpi));
+    }
+
+    #[test]
+    fn keys_of_workspaces_are_read_back_and_no_name_is_the_key_of_another() {
+        let shop = WorkspaceId::new("shop-1").unwrap();
+        for (generation, text) in [(0, "shop-1"), (7, "shop-1~7"), (u64::MAX, "shop-1~18446744073709551615")] {
+            let key = WorkspaceKey::new(shop.clone(), generation);
+            assert_eq!((key.as_str(), key.generation()), (text, generation));
+            assert_eq!(WorkspaceKey::parse(text), Some(key));
+            assert_eq!(WorkspaceId::new(text).is_ok(), generation == 0);
+        }
+        for strange in ["", "~1", "Shop", "shop~", "shop~0", "shop~01", "shop~+1", "shop~1~2", "shop~x"] {
+            assert_eq!(WorkspaceKey::parse(strange), None, "{strange:?}");
+        }
     }
 
     #[test]

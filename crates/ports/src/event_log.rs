@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 use crate::epochs::Epochs;
-use crate::error::{ErrorKind, PortError};
+use crate::error::PortError;
 use earcon_model::{Event, Seq};
 use earcon_tenancy::WorkspacePass;
 
@@ -92,12 +92,7 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Deletes the log. The workspace then has none, and the next [`Self::open`] creates another.
     /// Nothing may append meanwhile. May be repeated.
-    ///
-    /// # Errors
-    /// `Invalid` if the storage cannot do that.
-    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
-        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
-    }
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError>;
 
     /// Approximate size of the workspace's log in bytes.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;

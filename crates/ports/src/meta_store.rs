@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use crate::error::{ErrorKind, PortError};
+use crate::error::PortError;
+use earcon_model::WorkspaceKey;
 use earcon_tenancy::WorkspacePass;
 
 /// Grows by one with every change of a record. 0 means that there is no record.
@@ -54,15 +55,11 @@ pub trait MetaStore: Send + Sync + 'static {
     /// # Errors
     /// `Conflict` when the current revision is another one.
     async fn delete(&self, pass: &WorkspacePass, key: &str, expected: Revision) -> Result<(), PortError>;
-    /// The names of all workspaces that have any data. Needs no pass, because it shows nothing but
-    /// names.
-    async fn workspaces(&self) -> Result<Vec<earcon_model::WorkspaceId>, PortError>;
-    /// Deletes all records of the workspace together, durably. The workspace is not listed then,
-    /// and revisions begin again. Nothing may change them meanwhile. May be repeated.
-    ///
-    /// # Errors
-    /// `Invalid` if the storage cannot do that.
-    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
-        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
-    }
+    /// The keys of all workspaces that have any data. Needs no pass, because it shows nothing but
+    /// names. A store that knows no generations returns generation 0.
+    async fn workspaces(&self) -> Result<Vec<WorkspaceKey>, PortError>;
+    /// Deletes all records of the workspace, durably. The workspace is not listed then. Nothing may
+    /// change them meanwhile. May be repeated. Another workspace of this name has another
+    /// generation, and its revisions begin again.
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError>;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::error::{ErrorKind, PortError};
+use crate::error::PortError;
 use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
 use earcon_tenancy::WorkspacePass;
 
@@ -182,13 +182,9 @@ pub trait SeriesStore: Send + Sync + 'static {
     }
 
     /// Deletes the history of the workspace, with its cursor, in steps of a bounded size. Nothing
-    /// may apply or flush meanwhile. May be repeated.
-    ///
-    /// # Errors
-    /// `Invalid` if the storage cannot do that.
-    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
-        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
-    }
+    /// may apply or flush meanwhile. May be repeated. Another workspace of this name has another
+    /// generation; a shared store does not serve this one again.
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError>;
 
     /// Approximate size of the workspace's history in bytes, without unflushed data.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;

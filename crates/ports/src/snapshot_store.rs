@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::error::{ErrorKind, PortError};
+use crate::error::PortError;
 use earcon_model::{KpiName, Seq};
 use earcon_tenancy::WorkspacePass;
 
@@ -56,10 +56,7 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// fails, the first parts are left.
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError>;
     /// Deletes all snapshots of the workspace. Nothing may put others meanwhile. May be repeated.
-    ///
-    /// # Errors
-    /// `Invalid` if the storage cannot do that.
-    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
-        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
-    }
+    /// Another workspace of this name has another generation; a shared store does not serve this
+    /// one again.
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError>;
 }

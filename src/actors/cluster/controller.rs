@@ -20,7 +20,7 @@ use crate::actors::node::Node;
 use crate::actors::remote::server::RpcServer;
 use crate::cluster::{Key, NodeEpoch, NodeRecord, Ownership, Step};
 use crate::telemetry::{Metric, count, gauge};
-use earcon_model::WorkspaceId;
+use earcon_model::{WorkspaceId, WorkspaceKey};
 use earcon_ports::{Change, ErrorKind, PortError, Revision, Watch};
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -63,7 +63,7 @@ struct ClusterController {
 /// A task has ended.
 enum Done {
     Step(StepDone),
-    Discovered(Vec<WorkspaceId>),
+    Discovered(Vec<WorkspaceKey>),
     Heartbeat(Result<(), PortError>),
 }
 
@@ -146,7 +146,7 @@ impl ClusterController {
                 Some(Key::Node(name)) => self.heartbeat_seen(&name, &value),
                 Some(Key::Workspace(id)) => {
                     let Ok(ownership) = serde_json::from_slice::<Ownership>(&value) else { return };
-                    self.shared.write(|view| view.set_owner(id, revision, ownership));
+                    self.shared.set_owner(&id, revision, ownership);
                 }
                 None => {}
             },
@@ -224,7 +224,7 @@ impl ClusterController {
         match done {
             Done::Step(done) => self.step_ended(done),
             Done::Discovered(all) => {
-                self.shared.write(|view| all.into_iter().for_each(|id| view.add_workspace(id)));
+                self.workspaces_found(&all);
                 self.remove_dead_nodes();
             }
             Done::Heartbeat(Ok(())) => {}
@@ -238,14 +238,23 @@ impl ClusterController {
         }
     }
 
+    /// Adds workspaces that the table does not know. Deletes the rest of deleted ones.
+    fn workspaces_found(&self, all: &[WorkspaceKey]) {
+        let left_over: Vec<_> = all.iter().filter(|key| self.shared.add_workspace(key)).cloned().collect();
+        // Without the table, this node does not know which are deleted.
+        for key in left_over.into_iter().filter(|_| self.synced) {
+            let runner = self.runner.clone();
+            tokio::spawn(async move { runner.sweep(&key).await });
+        }
+    }
+
     fn step_ended(&mut self, done: StepDone) {
         let StepDone { workspace, result } = done;
         self.busy.remove(&workspace);
         match result {
             StepResult::Open(revision, server) => drop(self.open.insert(workspace, (revision, server))),
             StepResult::Entry(revision, ownership) => {
-                self.shared.write(|view| view.set_owner(workspace, revision, ownership));
-                self.shared.changed.notify_waiters();
+                self.shared.set_owner(&workspace, revision, ownership);
             }
             StepResult::Nothing => {}
         }
@@ -297,8 +306,8 @@ impl ClusterController {
 
     fn start_step(&mut self, step: Step) {
         let server = match &step {
-            Step::HandOver(id, ..) | Step::StepDown(id) => self.open.remove(id).map(|(_, server)| server),
-            Step::Claim(..) | Step::Open(..) => None,
+            Step::HandOver(..) | Step::StepDown(_) => self.open.remove(step.workspace()).map(|(_, server)| server),
+            Step::Claim(..) | Step::Open(..) | Step::Erase(..) => None,
         };
         let (runner, done) = (self.runner.clone(), self.done_sender.clone());
         tokio::spawn(async move { report(&done, Done::Step(runner.run(step, server).await)) });

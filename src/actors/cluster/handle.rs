@@ -10,9 +10,9 @@ use crate::actors::ask::Reply;
 use crate::actors::context::Placement;
 use crate::actors::node::OpenError;
 use crate::actors::remote::request::RequestNumbers;
-use crate::cluster::{Key, NodeEpoch, Ownership, Term, View};
-use earcon_model::{Clock, WorkspaceId};
-use earcon_ports::{ErrorKind, MetaStore, NodeTransport, PortError, Registry};
+use crate::cluster::{Key, NodeEpoch, Ownership, Standing, Term, View};
+use earcon_model::{Clock, WorkspaceId, WorkspaceKey};
+use earcon_ports::{ErrorKind, MetaStore, NodeTransport, PortError, Registry, Revision};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// What a node needs to be one of several.
@@ -28,7 +28,7 @@ pub struct ClusterArgs {
     pub transport: Arc<dyn NodeTransport>,
     /// Lists the workspaces.
     pub meta_store: Arc<dyn MetaStore>,
-    /// For people; no decision depends on it.
+    /// For people, and for the generations of new workspaces.
     pub clock: Arc<dyn Clock>,
     /// Gives the passes under which this node serves its workspaces.
     pub authorizer: Authorizer,
@@ -43,12 +43,15 @@ pub struct Cluster {
     authorizer: Authorizer,
     shared: Arc<Shared>,
     requests: RequestNumbers,
+    clock: Arc<dyn Clock>,
     messages: mpsc::UnboundedSender<Message>,
 }
 
 /// What handle and controller share.
 pub(super) struct Shared {
     view: RwLock<View>,
+    /// Gives passes for the generations that the view has.
+    authorizer: Authorizer,
     /// Notified after each change of the view.
     pub(super) changed: Notify,
     began: Instant,
@@ -65,6 +68,33 @@ impl Shared {
 
     pub(super) fn write<T>(&self, change: impl FnOnce(&mut View) -> T) -> T {
         change(&mut self.view.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The table has this entry.
+    pub(super) fn set_owner(&self, workspace: &WorkspaceId, revision: Revision, ownership: Ownership) {
+        self.write(|view| {
+            view.set_owner(workspace.clone(), revision, ownership);
+            self.set_generation(view, workspace);
+        });
+        self.changed.notify_waiters();
+    }
+
+    /// The stores hold data of this workspace. Returns whether it is left over from a deleted one.
+    pub(super) fn add_workspace(&self, key: &WorkspaceKey) -> bool {
+        self.write(|view| {
+            let left_over = view.add_workspace(key);
+            self.set_generation(view, key.workspace());
+            left_over
+        })
+    }
+
+    fn set_generation(&self, view: &View, workspace: &WorkspaceId) {
+        let Some((_, ownership)) = view.entry(workspace) else { return };
+        let key = WorkspaceKey::new(workspace.clone(), ownership.generation);
+        match ownership.standing {
+            Standing::Live => self.authorizer.begin_generation(&key),
+            Standing::Deleting | Standing::Deleted => self.authorizer.retire(&key),
+        }
     }
 }
 
@@ -86,12 +116,14 @@ impl Cluster {
         let me = NodeEpoch { node: args.node.clone(), epoch: uuid::Uuid::new_v4().to_string() };
         let lease_ms = args.lease.as_millis() as i64;
         let view = RwLock::new(View::new(me.clone(), lease_ms));
-        let shared = Arc::new(Shared { view, changed: Notify::new(), began: Instant::now() });
+        let authorizer = args.authorizer.clone();
+        let shared = Arc::new(Shared { view, authorizer, changed: Notify::new(), began: Instant::now() });
         let (messages, received) = mpsc::unbounded_channel();
         let (registry, transport, authorizer) =
             (args.registry.clone(), args.transport.clone(), args.authorizer.clone());
         let requests = RequestNumbers::new(me.epoch.clone());
-        (Self { me, registry, transport, authorizer, shared, requests, messages }, Inbox(received))
+        let clock = args.clock.clone();
+        (Self { me, registry, transport, authorizer, shared, requests, clock, messages }, Inbox(received))
     }
 
     /// This node's name.
@@ -123,7 +155,7 @@ impl Cluster {
 
     /// Whether there is such a workspace, on any node.
     pub fn knows(&self, workspace: &WorkspaceId) -> bool {
-        self.shared.read(|view| view.workspaces().any(|known| known == workspace))
+        self.shared.read(|view| view.knows(workspace))
     }
 
     /// As [`knows`](Self::knows), and reads the table if this node has not seen the workspace yet.
@@ -136,7 +168,7 @@ impl Cluster {
                 if let Ok(ownership) = serde_json::from_slice(&value) {
                     self.set_owner(workspace, revision, ownership);
                 }
-                true
+                self.knows(workspace)
             }
             _ => false,
         }
@@ -147,16 +179,34 @@ impl Cluster {
         self.shared.read(|view| view.workspaces().cloned().collect())
     }
 
-    /// The present term of the workspace, as far as this node knows. `None` without an owner.
-    pub fn term(&self, workspace: &WorkspaceId) -> Option<Term> {
-        self.shared.read(|view| view.term(workspace))
+    /// The present term of the workspace of the pass, as far as this node knows. `None` without an
+    /// owner, and if that workspace is deleted: a request for it never reaches the next workspace
+    /// of its name.
+    pub fn term(&self, pass: &WorkspacePass) -> Option<Term> {
+        self.shared.read(|view| view.term(pass.workspace()).filter(|_| self.is_current(pass)))
+    }
+
+    /// Whether the workspace of the pass is not deleted, as far as this node knows.
+    pub fn is_current(&self, pass: &WorkspacePass) -> bool {
+        self.authorizer.is_current(pass)
     }
 
     /// Completes when the term is over.
-    pub async fn term_ended(&self, workspace: &WorkspaceId, term: &Term) {
+    pub async fn term_ended(&self, pass: &WorkspacePass, term: &Term) {
         loop {
             let changed = self.shared.changed.notified();
-            if self.term(workspace).as_ref() != Some(term) {
+            if self.term(pass).as_ref() != Some(term) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Completes when the workspace of the pass is being deleted.
+    pub async fn deleted(&self, pass: &WorkspacePass) {
+        loop {
+            let changed = self.shared.changed.notified();
+            if !self.is_current(pass) {
                 return;
             }
             changed.await;
@@ -189,13 +239,13 @@ impl Cluster {
             let now_ms = self.shared.now_ms();
             let (owner, count) =
                 self.shared.read(|view| (view.node_for_new(workspace, now_ms), view.workspaces().count()));
+            // While the last one of this name is being deleted, there can be no other.
+            let place = self.shared.read(|view| place_for_new(view.entry(workspace), self.clock.now_ms()));
             if count >= max && !self.knows(workspace) {
                 return Err(OpenError::TooMany(max));
             }
-            if !self.knows(workspace)
-                && let Some(owner) = owner
-            {
-                self.assign(workspace, owner).await?;
+            if let (Some((expected, generation)), Some(owner)) = (place, owner) {
+                self.assign(workspace, expected, Ownership::live(Some(owner), generation)).await?;
                 continue;
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
@@ -204,11 +254,10 @@ impl Cluster {
         }
     }
 
-    async fn assign(&self, workspace: &WorkspaceId, owner: NodeEpoch) -> Result<(), OpenError> {
-        let ownership = Ownership { owner: Some(owner) };
+    async fn assign(&self, workspace: &WorkspaceId, expected: Revision, ownership: Ownership) -> Result<(), OpenError> {
         let key = Key::Workspace(workspace.clone()).text();
         let value = serde_json::to_vec(&ownership).map_err(|error| OpenError::Failed(error.to_string()))?;
-        match self.registry.compare_and_set(&key, 0, value).await {
+        match self.registry.compare_and_set(&key, expected, value).await {
             Ok(revision) => self.set_owner(workspace, revision, ownership),
             // Another node was first: its entry counts.
             Err(error) if error.kind == ErrorKind::Conflict => {
@@ -227,9 +276,12 @@ impl Cluster {
     }
 
     /// The table says so now.
-    pub(in crate::actors) fn set_owner(&self, workspace: &WorkspaceId, revision: u64, ownership: Ownership) {
-        self.shared.write(|view| view.set_owner(workspace.clone(), revision, ownership));
-        self.shared.changed.notify_waiters();
+    pub(in crate::actors) fn set_owner(&self, workspace: &WorkspaceId, revision: Revision, ownership: Ownership) {
+        self.shared.set_owner(workspace, revision, ownership);
+    }
+
+    pub(super) fn registry(&self) -> &Arc<dyn Registry> {
+        &self.registry
     }
 
     /// Gives every workspace away in order and leaves the cluster.
@@ -246,7 +298,27 @@ impl Placement for Cluster {
     /// Reads the table itself, because the last change seen by the watch may be old.
     async fn owns(&self, workspace: &WorkspaceId) -> Result<bool, PortError> {
         let entry = self.registry.get(&Key::Workspace(workspace.clone()).text()).await?;
-        let ownership = entry.and_then(|(_, value)| serde_json::from_slice::<Ownership>(&value).ok());
-        Ok(ownership.and_then(|ownership| ownership.owner).as_ref() == Some(&self.me))
+        let Some((revision, value)) = entry else { return Ok(false) };
+        let Ok(ownership) = serde_json::from_slice::<Ownership>(&value) else { return Ok(false) };
+        let is_mine = ownership.standing == Standing::Live && ownership.owner.as_ref() == Some(&self.me);
+        self.set_owner(workspace, revision, ownership);
+        Ok(is_mine)
+    }
+
+    async fn deleted(&self, pass: &WorkspacePass) {
+        Cluster::deleted(self, pass).await;
+    }
+}
+
+/// The revision that a new workspace replaces, and its generation; `None` if there is a workspace
+/// of this name. Generations are times, so that they differ even after the table was lost.
+fn place_for_new(entry: Option<&(Revision, Ownership)>, now_ms: i64) -> Option<(Revision, u64)> {
+    let now = u64::try_from(now_ms).unwrap_or(0);
+    match entry {
+        None => Some((0, now)),
+        Some((revision, deleted)) if deleted.standing == Standing::Deleted => {
+            Some((*revision, now.max(deleted.generation + 1)))
+        }
+        Some(_) => None,
     }
 }

@@ -7,13 +7,18 @@ use super::handle::ClusterArgs;
 use crate::actors::node::Node;
 use crate::actors::remote::executed::Executed;
 use crate::actors::remote::server::RpcServer;
-use crate::cluster::{Key, NodeEpoch, Ownership, Step, Term};
-use earcon_model::WorkspaceId;
+use crate::cluster::{Key, NodeEpoch, Ownership, Standing, Step, Term};
+use earcon_model::{WorkspaceId, WorkspaceKey};
 use earcon_ports::{ErrorKind, NodeTransport, Registry, Revision};
 use earcon_tenancy::Authorizer;
 
 /// Pause after a step that failed, before it is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Pause after a store could not delete a workspace.
+const ERASE_AGAIN: Duration = Duration::from_secs(3);
+/// When the stores are searched once more for a deleted workspace: after requests that were under
+/// way have ended.
+const SWEEP_AFTER: Duration = Duration::from_secs(60);
 
 /// Carries out steps. Cheap to clone.
 #[derive(Clone)]
@@ -53,10 +58,11 @@ impl StepRunner {
     pub(super) async fn run(self, step: Step, server: Option<RpcServer>) -> StepDone {
         let workspace = step.workspace().clone();
         let result = match step {
-            Step::Claim(id, expected) => self.write_owner(&id, expected, Some(self.me.clone())).await,
+            Step::Claim(key, expected) => self.write_owner(&key, expected, Some(self.me.clone())).await,
             Step::Open(id, revision) => self.open(&id, revision).await,
-            Step::HandOver(id, expected, to) => self.hand_over(&id, expected, to, server).await,
+            Step::HandOver(key, expected, to) => self.hand_over(&key, expected, to, server).await,
             Step::StepDown(id) => self.step_down(&id, server).await,
+            Step::Erase(key, expected) => self.erase(&key, expected).await,
         };
         StepDone { workspace, result }
     }
@@ -79,29 +85,66 @@ impl StepRunner {
 
     async fn hand_over(
         &self,
-        id: &WorkspaceId,
+        key: &WorkspaceKey,
         expected: Revision,
         to: Option<NodeEpoch>,
         server: Option<RpcServer>,
     ) -> StepResult {
+        let id = key.workspace();
         tracing::info!(workspace = %id, to = to.as_ref().map(|to| &to.node), "handing a workspace over");
         // Closed before the server stops: requests in between are answered as unavailable.
         self.node.release(id).await;
-        let result = self.write_owner(id, expected, to).await;
+        let result = self.write_owner(key, expected, to).await;
         stop(server).await;
         result
     }
 
     async fn step_down(&self, id: &WorkspaceId, server: Option<RpcServer>) -> StepResult {
-        tracing::warn!(workspace = %id, "another node owns, or has owned, a workspace that was open here; closing it");
+        if self.authorizer.is_retired(id) {
+            tracing::info!(workspace = %id, "closing a workspace that is deleted");
+        } else {
+            tracing::warn!(workspace = %id, "another node owns, or has owned, a workspace that was open here; closing it");
+        }
         self.node.abandon(id).await;
         stop(server).await;
         StepResult::Nothing
     }
 
+    /// Deletes what the stores hold of a workspace, and records that nothing is left. After a crash
+    /// in between, this node or another does it again.
+    async fn erase(&self, key: &WorkspaceKey, expected: Revision) -> StepResult {
+        // It may have been on its way to be opened.
+        self.node.abandon(key.workspace()).await;
+        if let Err(error) = self.node.erase(key).await {
+            tracing::warn!(workspace = %key, %error, "a workspace could not be deleted yet; it is tried again");
+            tokio::time::sleep(ERASE_AGAIN).await;
+            return StepResult::Nothing;
+        }
+        tracing::info!(workspace = %key, "the workspace was deleted");
+        let runner = self.clone();
+        let late = key.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(SWEEP_AFTER).await;
+            runner.sweep(&late).await;
+        });
+        let deleted = Ownership { owner: None, generation: key.generation(), standing: Standing::Deleted };
+        self.write_entry(key.workspace(), expected, deleted).await
+    }
+
+    /// Deletes what requests wrote that were under way when the workspace was deleted.
+    pub(super) async fn sweep(&self, key: &WorkspaceKey) {
+        if let Err(error) = self.node.erase(key).await {
+            tracing::warn!(workspace = %key, %error, "late records of a deleted workspace could not be deleted");
+        }
+    }
+
     /// Writes the owner of the workspace, if the entry still has this revision.
-    async fn write_owner(&self, id: &WorkspaceId, expected: Revision, owner: Option<NodeEpoch>) -> StepResult {
-        match self.try_write_owner(id, expected, Ownership { owner }).await {
+    async fn write_owner(&self, key: &WorkspaceKey, expected: Revision, owner: Option<NodeEpoch>) -> StepResult {
+        self.write_entry(key.workspace(), expected, Ownership::live(owner, key.generation())).await
+    }
+
+    async fn write_entry(&self, id: &WorkspaceId, expected: Revision, ownership: Ownership) -> StepResult {
+        match self.try_write_owner(id, expected, ownership).await {
             Some((revision, ownership)) => StepResult::Entry(revision, ownership),
             None => StepResult::Nothing,
         }

@@ -33,15 +33,16 @@ pub async fn start(context: Context) -> Result<Node, PortError> {
         Some(_) => Vec::new(),
     };
     let deletions = Deletions::new(context.backends.clone(), context.authorizer.clone());
-    let args = State { context, table: table.clone(), slots: HashMap::new(), closing: false };
+    let args =
+        State { context, table: table.clone(), deletions: deletions.clone(), slots: HashMap::new(), closing: false };
     let unavailable = |error: String| PortError::new(ErrorKind::Unavailable, error);
     let (actor, _) = Actor::spawn(None, NodeActor, args).await.map_err(|error| unavailable(error.to_string()))?;
     let node = Node::new(actor, table, deletions.clone());
     for id in known {
-        if deletions.goes_on(&id).await? {
-            continue;
+        if deletions.found(&id).await? {
+            let id = id.workspace();
+            node.open(id).await.map_err(|error| unavailable(format!("workspace {id}: {error}")))?;
         }
-        node.open(&id).await.map_err(|error| unavailable(format!("workspace {id}: {error}")))?;
     }
     Ok(node)
 }
@@ -51,6 +52,7 @@ struct NodeActor;
 struct State {
     context: Context,
     table: Table,
+    deletions: Deletions,
     slots: HashMap<WorkspaceId, Slot>,
     closing: bool,
 }
@@ -162,7 +164,8 @@ impl State {
         }
         self.table.close(&id);
         let (context, node, workspace) = (self.context.clone(), myself.clone(), id.clone());
-        let opening = tokio::spawn(async move { bring_up(&context, &workspace, &node).await });
+        let deletions = self.deletions.clone();
+        let opening = tokio::spawn(async move { bring_up(&context, &deletions, &workspace, &node).await });
         let myself = myself.clone();
         tokio::spawn(async move {
             // Without an answer the workspace would never be tried again.
@@ -239,13 +242,17 @@ impl State {
 
 async fn bring_up(
     context: &Context,
+    deletions: &Deletions,
     id: &WorkspaceId,
     node: &ActorRef<Message>,
 ) -> Result<WorkspaceHandle, BringUpError> {
-    if let Some(placement) = &context.placement
-        && !placement.owns(id).await?
-    {
-        return Err(BringUpError::NotOwner);
+    match &context.placement {
+        Some(placement) if !placement.owns(id).await? => return Err(BringUpError::NotOwner),
+        Some(_) => {}
+        None => {
+            let begun = deletions.begin_generation(id, context.clock.now_ms()).await;
+            begun.map_err(|error| BringUpError::NotCreated(error.to_string()))?;
+        }
     }
     let pass = context.authorizer.system(id);
     if let Err(error) = register(context, &pass).await {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::deletion::Deletions;
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::workspace::WorkspaceHandle;
-use earcon_model::WorkspaceId;
+use earcon_model::{WorkspaceId, WorkspaceKey};
 use earcon_ports::PortError;
 
 /// A workspace without running actors for longer than this is a problem.
@@ -235,10 +235,18 @@ impl Node {
         let closed = ask(&self.actor, |reply| Message::BeginDeletion(id.clone(), reply)).await;
         let handle = closed.flatten().ok_or(OpenError::Unavailable)?;
         handle.finish().await;
-        let result = self.deletions.carry_out(id).await;
+        let result = self.deletions.carry_out_latest(id).await;
         let error = result.as_ref().err().map(ToString::to_string);
         ask::send(&self.actor, Message::Deleted(id.clone(), error));
         result.map(|()| true).map_err(failed)
+    }
+
+    /// Deletes what the stores hold of a workspace of a cluster. It must not be open on any node.
+    ///
+    /// # Errors
+    /// Those of the stores. May be repeated.
+    pub async fn erase(&self, key: &WorkspaceKey) -> Result<(), PortError> {
+        self.deletions.carry_out(key).await
     }
 
     async fn remove(&self, id: &WorkspaceId) -> Option<WorkspaceHandle> {

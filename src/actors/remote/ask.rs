@@ -32,7 +32,7 @@ pub(in crate::actors) async fn ask_once<C: Command>(
     pass: &WorkspacePass,
     command: C,
 ) -> Result<C::Reply, OwnerError> {
-    let term = cluster.term(pass.workspace()).ok_or(OwnerError::NoOwner)?;
+    let term = cluster.term(pass).ok_or(OwnerError::NoOwner)?;
     decode_reply::<C>(&ask(cluster, pass, &term, &command.into()).await?)
 }
 
@@ -92,6 +92,6 @@ async fn ask_repeatedly(
 
 /// Completes some time after the term: an owner that hands over in order has answered by then.
 async fn ended_for_good(cluster: &Cluster, pass: &WorkspacePass, term: &Term) {
-    cluster.term_ended(pass.workspace(), term).await;
+    cluster.term_ended(pass, term).await;
     tokio::time::sleep(LAST_ANSWERS).await;
 }

@@ -71,6 +71,11 @@ impl OwnerClient {
         result
     }
 
+    /// Completes when the workspace is being deleted.
+    pub async fn deleted(&self) {
+        self.cluster.deleted(&self.pass).await;
+    }
+
     /// Returns the result, and the term of the owner that it is from.
     async fn execute_until<C: Command>(
         &self,
@@ -78,12 +83,14 @@ impl OwnerClient {
         deadline: Instant,
     ) -> (Result<C::Reply, OwnerError>, Option<Term>) {
         loop {
-            let term = self.cluster.term(self.pass.workspace());
+            let term = self.cluster.term(&self.pass);
             let answer = match &term {
                 Some(term) => ask(&self.cluster, &self.pass, term, command).await,
                 None => Err(OwnerError::NoOwner),
             };
             match answer.and_then(|bytes| decode_reply::<C>(&bytes)) {
+                // There will be no owner any more.
+                Err(_) if !self.cluster.is_current(&self.pass) => return (Err(OwnerError::NoOwner), term),
                 Err(OwnerError::Unavailable | OwnerError::NoOwner) if Instant::now() < deadline => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -97,9 +104,9 @@ impl OwnerClient {
     /// owner that steps down answers that samples failed.
     async fn is_left_to_successor(&self, result: &IngestResult, term: Option<&Term>) -> bool {
         match (result, term) {
-            (Err(OwnerError::Unknown), Some(term)) => self.cluster.term(self.pass.workspace()).as_ref() != Some(term),
+            (Err(OwnerError::Unknown), Some(term)) => self.cluster.term(&self.pass).as_ref() != Some(term),
             (Ok(Ok(ingested)), Some(term)) if ingested.receipt.failed > 0 => {
-                timeout(STEPPING_DOWN, self.cluster.term_ended(self.pass.workspace(), term)).await.is_ok()
+                timeout(STEPPING_DOWN, self.cluster.term_ended(&self.pass, term)).await.is_ok()
             }
             _ => false,
         }
@@ -175,7 +182,7 @@ impl OwnerClient {
             ..ingested.receipt
         };
         if receipt.seq > 0 {
-            self.seen.saw(self.pass.workspace(), receipt.seq);
+            self.seen.saw(self.pass.key(), receipt.seq);
         }
         Ok(Ingested { receipt, ..ingested })
     }

@@ -18,7 +18,7 @@ use crate::actors::context::Context;
 use crate::actors::hub::{self, Hub};
 use crate::actors::recovery::{recover_read_only, view_of};
 use crate::live::LiveView;
-use earcon_model::{Seq, WorkspaceId};
+use earcon_model::{Seq, WorkspaceKey};
 use earcon_ports::{Epochs, ErrorKind, Followed, Following, PortError, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
@@ -40,7 +40,7 @@ pub struct Mirrors {
     table: Table,
 }
 
-type Table = Arc<Mutex<HashMap<WorkspaceId, Arc<Slot>>>>;
+type Table = Arc<Mutex<HashMap<WorkspaceKey, Arc<Slot>>>>;
 
 #[derive(Default)]
 struct Slot {
@@ -59,11 +59,11 @@ impl Mirrors {
     /// # Errors
     /// `Unavailable` if the log or the snapshots cannot be read.
     pub async fn hub(&self, pass: &WorkspacePass) -> Result<Hub, PortError> {
-        let slot = self.table().entry(pass.workspace().clone()).or_default().clone();
+        let slot = self.table().entry(pass.key().clone()).or_default().clone();
         slot.used.store(true, Ordering::Relaxed);
         let hub = slot.hub.get_or_try_init(|| self.start(pass, &slot)).await;
         if hub.is_err() {
-            self.remove(pass.workspace(), &slot);
+            self.remove(pass.key(), &slot);
         }
         hub.cloned()
     }
@@ -85,25 +85,34 @@ impl Mirrors {
         Ok(hub)
     }
 
-    /// Runs a mirror until its log went back or it is no longer used.
+    /// Runs a mirror until its log went back, its workspace is deleted, or it is no longer used.
     async fn run(self, mirror: Mirror, slot: Arc<Slot>) {
-        let (workspace, hub) = (mirror.pass.workspace().clone(), mirror.hub.clone());
+        let (pass, hub) = (mirror.pass.clone(), mirror.hub.clone());
         tokio::select! {
             () = mirror.follow() => {}
+            () = self.deleted(&pass) => {}
             () = unused(&slot, &hub) => {}
         }
-        self.remove(&workspace, &slot);
+        self.remove(pass.key(), &slot);
         hub.stop().await;
     }
 
-    fn remove(&self, workspace: &WorkspaceId, slot: &Arc<Slot>) {
+    /// Completes when the workspace is being deleted.
+    async fn deleted(&self, pass: &WorkspacePass) {
+        match &self.context.placement {
+            Some(placement) => placement.deleted(pass).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn remove(&self, workspace: &WorkspaceKey, slot: &Arc<Slot>) {
         let mut table = self.table();
         if table.get(workspace).is_some_and(|present| Arc::ptr_eq(present, slot)) {
             table.remove(workspace);
         }
     }
 
-    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceId, Arc<Slot>>> {
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceKey, Arc<Slot>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,8 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actors::directory::Workspace;
+use crate::actors::directory::{Workspace, WorkspaceDeletion};
 use crate::actors::mix::MixChange;
+use crate::actors::node::OpenError;
 use crate::actors::workspace::command::{ChangeMix, Delete, DescribeMix};
 use crate::gateway::api::kpis::no_such_kpi;
 use crate::gateway::api::state::ApiState;
@@ -120,26 +121,27 @@ pub(crate) async fn samples(
 /// connections end. The name can be used again, for a new workspace.
 #[utoipa::path(delete, path = "/api/v1/workspaces/{workspace}", tag = "kpis",
     params(("workspace" = String, Path), WorkspaceParams),
-    responses((status = 204, description = "deleted"), (status = 400, description = "not confirmed"),
-        (status = 404, description = "no such workspace"), (status = 409, description = "not in a cluster"),
+    responses((status = 202, description = "recorded; a node of the cluster carries it out"),
+        (status = 204, description = "deleted"), (status = 400, description = "not confirmed"),
+        (status = 404, description = "no such workspace"),
         (status = 503, description = "the workspace is being opened, or a store has failed")))]
 pub(crate) async fn workspace(
     State(state): State<ApiState>,
     authorized: Authorized,
     Params(params): Params<WorkspaceParams>,
 ) -> Result<StatusCode, Problem> {
-    let name = authorized.pass().workspace().as_str();
-    authorized.workspace(&state).await?;
+    let id = authorized.pass().workspace();
+    if !state.directory.knows(id).await {
+        return Err(OpenError::Unknown(id.clone()).into());
+    }
+    let name = id.as_str();
     if params.confirm.as_deref() != Some(name) {
         return Err(bad(&format!("all of the workspace would be deleted; confirm={name} says that this is meant")));
     }
-    if state.directory.is_clustered() {
-        let detail = "a workspace of a cluster cannot be deleted as a whole; delete its KPIs";
-        return Err(Problem::new(Kind::NotNow, detail));
-    }
     match state.directory.delete(authorized.pass()).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::new(Kind::NotFound, format!("there is no workspace {name:?}"))),
+        WorkspaceDeletion::Done => Ok(StatusCode::NO_CONTENT),
+        WorkspaceDeletion::GoesOn => Ok(StatusCode::ACCEPTED),
+        WorkspaceDeletion::Unknown => Err(Problem::new(Kind::NotFound, format!("there is no workspace {name:?}"))),
     }
 }
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::follower::{FollowRequest, Follower, Frame, NotBegun};
-use super::state::EventsState;
+use super::state::{DELETED, EventsState};
 use crate::actors::directory::Workspace;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::reply::X_ACCEL_BUFFERING;
@@ -25,9 +25,9 @@ pub(super) async fn answer(
     workspace: Workspace,
     request: FollowRequest,
 ) -> Response {
-    match Follower::begin(state.clone(), pass, &workspace, request).await {
+    match Follower::begin(state.clone(), pass.clone(), &workspace, request).await {
         Ok(follower) => {
-            let events = Sse::new(events(follower, state)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+            let events = Sse::new(events(follower, state, pass)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
             // A proxy must not hold events back.
             ([(X_ACCEL_BUFFERING, "no")], events).into_response()
         }
@@ -39,7 +39,12 @@ pub(super) async fn answer(
     }
 }
 
-fn events(follower: Follower, state: EventsState) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(
+    follower: Follower,
+    state: EventsState,
+    pass: WorkspacePass,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let directory = state.directory.clone();
     let frames = stream::unfold(follower, |mut follower| async move {
         follower.ready().await?;
         let frames: Vec<_> = follower.take_ready().collect();
@@ -48,7 +53,14 @@ fn events(follower: Follower, state: EventsState) -> impl Stream<Item = Result<E
         let events = frames.into_iter().map(move |frame| Ok(event(frame, &epochs)));
         Some((stream::iter(events), follower))
     });
-    frames.flatten().take_until(async move { state.shutting_down().await })
+    let end = stream::once(async move { directory.is_deleted(&pass).then(end) }).filter_map(std::future::ready);
+    frames.flatten().chain(end).take_until(async move { state.shutting_down().await })
+}
+
+/// The last event of a workspace that was deleted.
+fn end() -> Result<Event, Infallible> {
+    let data = serde_json::json!({"type": "end", "reason": DELETED}).to_string();
+    Ok(Event::default().event("end").data(data))
 }
 
 fn event(frame: Frame, epochs: &Epochs) -> Event {

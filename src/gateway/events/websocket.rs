@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::encoding::Encoding;
 use super::follower::{FollowRequest, Follower, NotBegun};
 use super::member::{Left, Member, Progress};
-use super::state::EventsState;
+use super::state::{DELETED, EventsState};
 use crate::actors::directory::Workspace;
 use crate::gateway::connection_group::Membership;
 use crate::gateway::http::outlet::Gone;
@@ -138,6 +138,10 @@ impl Connection {
         self.grouped = None;
         match end {
             End::Client(ended) => self.socket.end(ended).await,
+            // It is not 1012: another connection would find no workspace.
+            End::Reconnect if self.state.directory.is_deleted(&self.pass) => {
+                self.socket.close(CloseCode::Normal, DELETED).await;
+            }
             End::Reconnect => self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await,
             End::Full => self.socket.close(CloseCode::Again, "too many snapshots are being sent; try again").await,
         }

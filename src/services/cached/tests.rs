@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::services::testing::pass;
+use earcon_model::WorkspaceId;
 
 const POLICY: CachePolicy = CachePolicy {
     fresh_for: Duration::from_secs(3),
@@ -55,7 +56,7 @@ async fn settle() {
 #[tokio::test(start_paused = true)]
 async fn a_fresh_value_is_not_read_again_and_a_usable_one_is_read_in_the_background() {
     let ((store, cached), pass) = (start(POLICY), pass());
-    assert_eq!(cached.known(pass.workspace()), None);
+    assert_eq!(cached.known(pass.key()), None);
     assert_eq!(*cached.get(&pass).await.unwrap(), 1);
     store.answers(Ok(2), Duration::from_secs(1));
     assert_eq!(*cached.get(&pass).await.unwrap(), 1);
@@ -106,7 +107,7 @@ async fn a_failure_keeps_the_older_value_and_is_an_error_without_one() {
     assert_eq!(*cached.get(&pass).await.unwrap(), 1);
     assert_eq!(store.reads(), reads, "the next read begins after a while");
     assert!(cached.refresh(&pass).await.is_err());
-    assert_eq!(*cached.known(pass.workspace()).unwrap(), 1);
+    assert_eq!(*cached.known(pass.key()).unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,10 +118,10 @@ async fn a_change_is_used_at_once_and_an_earlier_read_does_not_undo_it() {
     tokio::time::advance(POLICY.fresh_for).await;
     cached.get(&pass).await.unwrap();
     settle().await;
-    cached.put(pass.workspace(), Arc::new(9));
+    cached.put(pass.key(), Arc::new(9));
     assert_eq!(*cached.get(&pass).await.unwrap(), 9);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(*cached.known(pass.workspace()).unwrap(), 9);
+    assert_eq!(*cached.known(pass.key()).unwrap(), 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,6 +140,18 @@ async fn the_workspace_read_longest_ago_makes_room() {
         cached.refresh(&pass).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    let known = |name: &str| cached.known(&WorkspaceId::new(name).unwrap()).is_some();
+    let known = |name: &str| cached.known(&WorkspaceKey::new(WorkspaceId::new(name).unwrap(), 0)).is_some();
     assert_eq!([known("a"), known("b"), known("c")], [true, false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn next_workspace_of_a_name_gets_no_value_of_the_deleted_one() {
+    let load = |pass: WorkspacePass, _: Option<Arc<String>>| async move { Ok(Arc::new(pass.key().to_string())) };
+    let cached = Cached::new("names", POLICY, load);
+    let authorizer = earcon_tenancy::Authorizer::new();
+    let workspace = WorkspaceId::new("shop").unwrap();
+    let old = authorizer.system(&workspace);
+    assert_eq!(*cached.get(&old).await.unwrap(), "shop");
+    authorizer.begin_generation(&WorkspaceKey::new(workspace.clone(), 1));
+    assert_eq!(*cached.get(&authorizer.system(&workspace)).await.unwrap(), "shop~1");
 }

@@ -7,7 +7,7 @@ use super::stored::{MuteRecord, all, blocking, restored_all};
 use crate::mutes::Mutes;
 use crate::services::cached::{CachePolicy, Cached};
 use crate::services::records::Records;
-use earcon_model::{Clock, WorkspaceId};
+use earcon_model::{Clock, WorkspaceKey};
 use earcon_ports::{PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -47,7 +47,7 @@ impl MuteCache {
     }
 
     /// The mutes as they were last read; none if they were never read. Reads nothing.
-    pub(super) fn snapshot(&self, workspace: &WorkspaceId) -> Arc<Mutes> {
+    pub(super) fn snapshot(&self, workspace: &WorkspaceKey) -> Arc<Mutes> {
         self.0.known(workspace).map(|snapshot| snapshot.mutes.clone()).unwrap_or_default()
     }
 
@@ -57,7 +57,7 @@ impl MuteCache {
     /// If it fails and none are known.
     pub(super) async fn refresh_or_keep(&self, pass: &WorkspacePass) -> Result<(), PortError> {
         match self.refresh(pass).await {
-            Err(error) if self.0.known(pass.workspace()).is_some() => {
+            Err(error) if self.0.known(pass.key()).is_some() => {
                 tracing::warn!(workspace = %pass.workspace(), %error, "mutes cannot be read; the known ones hold");
                 Ok(())
             }

@@ -40,7 +40,7 @@ impl MuteReader {
 
     /// The mutes as they are known.
     pub fn snapshot(&self) -> Arc<Mutes> {
-        self.cache.snapshot(self.pass.workspace())
+        self.cache.snapshot(self.pass.key())
     }
 
     /// Notes on anomalies which mute keeps them from alerting at `now_ms`.

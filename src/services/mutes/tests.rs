@@ -31,7 +31,7 @@ async fn a_mute_holds_at_once_and_is_read_again_only_after_a_while() {
     let made = service.create(&pass, document(NOW - 1, NOW + 1)).await.unwrap();
     let reads = meta.reads();
     assert!(covers(&*service.current(&pass).await));
-    assert!(covers(&service.snapshot(pass.workspace())));
+    assert!(covers(&service.snapshot(pass.key())));
     assert_eq!(meta.reads(), reads, "it is known");
     // Another node removes it.
     meta.clear();

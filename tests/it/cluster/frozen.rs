@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::support::cluster::{LEASE, TestCluster};
+use crate::support::cluster::{LEASE, TestCluster, log_streams};
 use crate::support::{Ledger, eventually};
 
 /// How long batches are sent to each server that is frozen in turn.
@@ -23,7 +23,7 @@ async fn frozen_nats_server_delays_batches_and_readiness_tells() {
     let mut untold = Vec::new();
     for number in 0..cluster.nats.len() {
         // Each of the servers leads some streams and serves some connections.
-        let leads = cluster.nats_leader("earcon_log_local").await == format!("nats-{number}");
+        let leads = cluster.log_leader("local").await == format!("nats-{number}");
         let (owner, via, _) = cluster.roles().await;
         let readiness = Readiness::watch(&cluster, &cluster.running());
         cluster.nats[number].pause();
@@ -158,12 +158,13 @@ impl TestCluster {
         }
     }
 
-    /// The name of the NATS server that leads a stream.
-    async fn nats_leader(&self, stream: &str) -> String {
+    /// The NATS server that leads the log of a workspace.
+    async fn log_leader(&self, workspace: &str) -> String {
         let servers: Vec<String> = self.nats.iter().map(|server| server.url()).collect();
         let client = async_nats::connect(servers).await.expect("a server takes the client");
         let context = async_nats::jetstream::new(client);
         eventually("the stream has a leader", async || {
+            let stream = log_streams(&context, workspace).await.pop()?;
             context.get_stream(stream).await.ok()?.cached_info().cluster.as_ref()?.leader.clone()
         })
         .await

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -16,6 +17,17 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 pub(crate) const LEASE: u64 = 3;
 /// Time limit for one batch to be acknowledged. Only guards against a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The streams that hold logs of workspaces of this name.
+pub(crate) async fn log_streams(context: &async_nats::jetstream::Context, workspace: &str) -> Vec<String> {
+    let prefix = format!("earcon_log_{workspace}~");
+    let mut names = context.stream_names();
+    let mut found = Vec::new();
+    while let Some(Ok(name)) = names.next().await {
+        found.extend(name.starts_with(&prefix).then_some(name));
+    }
+    found
+}
 
 pub(crate) struct TestCluster {
     /// One, or three that store the same.
@@ -106,6 +118,17 @@ impl TestCluster {
     /// The numbers of the running nodes.
     pub(crate) fn running(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|number| self.nodes[*number].is_some()).collect()
+    }
+
+    /// The keyspace of all nodes.
+    pub(crate) fn keyspace(&self) -> &str {
+        &self.keyspace
+    }
+
+    /// A connection to the database, past any proxy.
+    pub(crate) async fn cql_session(&self) -> scylla::client::session::Session {
+        let builder = scylla::client::session_builder::SessionBuilder::new();
+        builder.known_node(super::cql::test_database()).build().await.expect("the test database answers")
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {

@@ -53,6 +53,20 @@ impl Socket {
         }
     }
 
+    /// The code and the reason with which the server closes the connection; `None` if it ends
+    /// without them.
+    pub(crate) async fn closing(&mut self) -> Option<(u16, String)> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("the server sends something in time") {
+                Some(Ok(Message::Close(frame))) => {
+                    return frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
     /// The next text message as JSON.
     pub(crate) async fn json(&mut self) -> Value {
         loop {

@@ -28,7 +28,7 @@ const DEFAULT_WORKSPACE = "local";
 export function App() {
   const [theme, setTheme] = useStored("theme", "auto");
   const route = useRoute();
-  const { workspaces, workspace } = useWorkspaces(route);
+  const { workspaces, workspace, leave } = useWorkspaces(route);
   const context = useMemo(() => createAppContext(workspace), [workspace]);
   if (isGrid(route)) {
     context.view.current = gridView(route);
@@ -51,7 +51,13 @@ export function App() {
       <a className="skip" href="#main" onClick={skipToContent}>
         Skip to content
       </a>
-      <Header page={route.page} workspaces={workspaces} theme={theme as Theme} onTheme={setTheme} />
+      <Header
+        page={route.page}
+        workspaces={workspaces}
+        theme={theme as Theme}
+        onTheme={setTheme}
+        onDeleted={leave}
+      />
       <Title />
       {isGrid(route) && <IncidentList selected={route.incident} />}
       {route.page === "anomalies" && <ClosedIncidents key={workspace} selected={route.incident} />}
@@ -86,11 +92,18 @@ function Page({ route, workspace }: { route: Route; workspace: string }) {
   }
 }
 
+interface Workspaces {
+  workspaces: string[];
+  workspace: string;
+  /** Shows another workspace, because this one was deleted. */
+  leave(workspace: string): void;
+}
+
 /**
  * The workspace that the address names. An address without one is completed with the workspace used
  * last, so that it can be shared.
  */
-function useWorkspaces(route: Route): { workspaces: string[]; workspace: string } {
+function useWorkspaces(route: Route): Workspaces {
   /** null before the server's answer. Empty if there is none. */
   const [names, setNames] = useState<string[] | null>(null);
   const [last, remember] = useStored("workspace", DEFAULT_WORKSPACE);
@@ -113,7 +126,14 @@ function useWorkspaces(route: Route): { workspaces: string[]; workspace: string 
   });
   // The workspace may have been created after the list was loaded, or not yet.
   const workspaces = [...new Set([...(names ?? []), workspace])].sort();
-  return { workspaces, workspace };
+  const leave = (deleted: string) => {
+    const rest = (names ?? []).filter((name) => name !== deleted);
+    setNames(rest);
+    const next = existing(rest, DEFAULT_WORKSPACE);
+    remember(next);
+    replaceRoute({ page: "grid", workspace: next });
+  };
+  return { workspaces, workspace, leave };
 }
 
 /** The workspace used last or the default one, if the server has it. */

@@ -1,7 +1,7 @@
 /** The header of all pages: workspace, connection, navigation, theme and sound. */
 
+import { useState } from "react";
 import { Client } from "@earcon/client";
-
 import type { Route } from "../format/route.ts";
 import { useAppContext } from "../hooks/app-context.ts";
 import { useLink } from "../hooks/use-link.ts";
@@ -10,6 +10,7 @@ import { useSignal } from "../hooks/use-signal.ts";
 import { ListenButton } from "../features/listen/listen-button.tsx";
 import type { Theme } from "../styles/palette.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
+import { DeleteWorkspace } from "./delete-workspace.tsx";
 import { OutdatedNotice } from "./outdated-notice.tsx";
 
 const PAGES = [
@@ -25,9 +26,12 @@ interface Props {
   workspaces: string[];
   theme: Theme;
   onTheme(theme: Theme): void;
+  /** The workspace was deleted. */
+  onDeleted(workspace: string): void;
 }
 
-export function Header({ page, workspaces, theme, onTheme }: Props) {
+export function Header({ page, workspaces, theme, onTheme, onDeleted }: Props) {
+  const [deleting, setDeleting] = useState(false);
   const { store } = useAppContext();
   const { workspace } = store.api;
   const link = useLink();
@@ -43,11 +47,16 @@ export function Header({ page, workspaces, theme, onTheme }: Props) {
         aria-label="Workspace"
         value={workspace}
         onChange={({ currentTarget }) => {
-          if (currentTarget.value !== NEW) {
-            openWorkspace(page, currentTarget.value);
-          } else {
-            currentTarget.value = workspace;
+          const chosen = currentTarget.value;
+          if (chosen !== NEW && chosen !== DELETE) {
+            openWorkspace(page, chosen);
+            return;
+          }
+          currentTarget.value = workspace;
+          if (chosen === NEW) {
             void createWorkspace(page);
+          } else {
+            setDeleting(true);
           }
         }}
       >
@@ -55,7 +64,18 @@ export function Header({ page, workspaces, theme, onTheme }: Props) {
           <option key={each}>{each}</option>
         ))}
         <option value={NEW}>New workspace…</option>
+        <option value={DELETE}>Delete this workspace…</option>
       </select>
+      {deleting && (
+        <DeleteWorkspace
+          key={workspace}
+          close={() => setDeleting(false)}
+          deleted={(name) => {
+            setDeleting(false);
+            onDeleted(name);
+          }}
+        />
+      )}
       <ConnectionStatus />
       <nav aria-label="Pages">
         {PAGES.map(([each, name]) => (
@@ -72,8 +92,9 @@ export function Header({ page, workspaces, theme, onTheme }: Props) {
   );
 }
 
-/** The value of the option for a new workspace. No workspace has this name. */
+/** The values of the options for a new workspace, and to delete this one. No workspace has them. */
 const NEW = "+";
+const DELETE = "-";
 
 /** Asks for the name of a workspace, creates it and shows it. */
 async function createWorkspace(page: Route["page"]): Promise<void> {

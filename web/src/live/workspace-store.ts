@@ -125,6 +125,14 @@ export class WorkspaceStore {
     this.#touch([]);
   }
 
+  /** States the unit and the description of a KPI, and shows them at once. */
+  async changeSettings(kpi: string, settings: { unit?: string; description?: string }): Promise<void> {
+    const changed = await this.api.changeSettings(kpi, settings);
+    this.units = { ...this.units, [kpi]: changed };
+    this.unitsChanged.emit();
+    this.#touch([...this.state.series.values()]);
+  }
+
   readonly #onVisibleOrOnline = () => {
     if (document.visibilityState === "visible") {
       this.#subscription.reconnectNow();

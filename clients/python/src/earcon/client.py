@@ -195,7 +195,10 @@ class Client:
         )
 
     async def delete_workspace(self, workspace: str) -> None:
-        """Deletes a workspace with everything in it. Its name can be used again."""
+        """Deletes a workspace with everything in it. Its name can be used again.
+
+        A cluster that needs longer than some seconds goes on by itself.
+        """
         await self._request("DELETE", _path(workspace), {"confirm": workspace})
 
     async def resume(self, workspace: str, kpi: str) -> None:

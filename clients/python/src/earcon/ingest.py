@@ -30,16 +30,28 @@ class Sample:
     """A sample.
 
     The timestamp is in milliseconds or an aware datetime. None means the time of arrival.
+
+    `counter` says whether the value is a total that only grows: its increase per second is scored.
+    Say it with each sample. `ended` ends the series with this sample, whose value may be None. The
+    first `unit` and `description` that are stated for a KPI stay.
     """
 
     kpi: str
-    value: float
+    value: float | None
     labels: Mapping[str, str] = field(default_factory=dict)
     timestamp: int | datetime | None = None
+    counter: bool | None = None
+    ended: bool = False
+    unit: str | None = None
+    description: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """Returns the sample as a row of the ingest request."""
         row: dict[str, Any] = {"kpi": self.kpi, "value": self.value}
+        stated = {"counter": self.counter, "unit": self.unit, "description": self.description}
+        row.update({name: value for name, value in stated.items() if value is not None})
+        if self.ended:
+            row["ended"] = True
         if self.labels:
             row["labels"] = dict(self.labels)
         if isinstance(self.timestamp, datetime):

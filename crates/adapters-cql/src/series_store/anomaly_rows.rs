@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::layout::{corrupt, day_of};
 use super::memtable::ChangedAnomaly;
 use super::statements::Tables;
-use earcon_model::{Anomaly, AnomalyId, WorkspaceId};
+use earcon_model::{Anomaly, AnomalyId, WorkspaceKey};
 use earcon_ports::{ErrorKind, PortError};
 
 /// The first byte of every stored anomaly.
@@ -16,7 +16,7 @@ type Record = (Option<Vec<u8>>,);
 
 impl Tables {
     /// The stored anomaly.
-    pub(super) async fn anomaly(&self, workspace: &WorkspaceId, id: AnomalyId) -> Result<Option<Anomaly>, PortError> {
+    pub(super) async fn anomaly(&self, workspace: &WorkspaceKey, id: AnomalyId) -> Result<Option<Anomaly>, PortError> {
         let time = self.database.rows::<(Option<CqlTimestamp>,)>(&self.anomalies.time, (workspace.as_str(), id.0));
         match time.await?.first() {
             Some((Some(opened_at),)) => self.anomaly_at(workspace, opened_at.0, id).await,
@@ -27,7 +27,7 @@ impl Tables {
     /// The stored anomaly with this opening time.
     pub(super) async fn anomaly_at(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         opened_at_ms: i64,
         id: AnomalyId,
     ) -> Result<Option<Anomaly>, PortError> {
@@ -40,7 +40,7 @@ impl Tables {
     /// first, until it returns `false`.
     pub(super) async fn visit_day(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         day: i64,
         latest_ms: i64,
         mut seen: impl FnMut(Anomaly) -> bool,
@@ -63,7 +63,7 @@ impl Tables {
     /// closing time of its anomalies.
     pub(super) async fn anomaly_days(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         latest: i64,
     ) -> Result<Vec<(i64, Option<i64>)>, PortError> {
         let values = (workspace.as_str(), latest);
@@ -74,7 +74,7 @@ impl Tables {
     /// The open anomalies that opened at `latest_ms` or earlier, latest first.
     pub(super) async fn open_anomalies(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         latest_ms: i64,
     ) -> Result<Vec<(i64, AnomalyId)>, PortError> {
         let values = (workspace.as_str(), CqlTimestamp(latest_ms));
@@ -82,7 +82,11 @@ impl Tables {
         Ok(rows.into_iter().map(|(opened_at, id)| (opened_at.0, AnomalyId(id))).collect())
     }
 
-    pub(super) async fn put_anomaly(&self, workspace: &WorkspaceId, changed: &ChangedAnomaly) -> Result<(), PortError> {
+    pub(super) async fn put_anomaly(
+        &self,
+        workspace: &WorkspaceKey,
+        changed: &ChangedAnomaly,
+    ) -> Result<(), PortError> {
         let ChangedAnomaly { anomaly, write_timestamp } = changed;
         let (name, id, opened_at) = (workspace.as_str(), anomaly.id.0, CqlTimestamp(anomaly.opened_at_ms));
         let values = (name, day_of(anomaly.opened_at_ms), opened_at, id, encode(anomaly)?, *write_timestamp);
@@ -98,7 +102,7 @@ impl Tables {
 
     pub(super) async fn put_anomaly_day(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         day: i64,
         last_closed_at_ms: Option<i64>,
         write_timestamp: i64,
@@ -109,7 +113,7 @@ impl Tables {
 
     pub(super) async fn forget_anomaly(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         anomaly: &Anomaly,
         write_timestamp: i64,
     ) -> Result<(), PortError> {
@@ -122,7 +126,7 @@ impl Tables {
     /// Removes an anomaly that may be open from the list of open ones.
     pub(super) async fn forget_open(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         anomaly: &Anomaly,
         write_timestamp: i64,
     ) -> Result<(), PortError> {
@@ -132,7 +136,7 @@ impl Tables {
 
     pub(super) async fn forget_anomaly_day(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         day: i64,
         write_timestamp: i64,
     ) -> Result<(), PortError> {

@@ -3,7 +3,7 @@
 use super::layout::{DAY_MS, corrupt, day_of};
 use super::memtable::FlushSeries;
 use super::statements::Tables;
-use earcon_model::{KpiName, Labels, SeriesId, WorkspaceId};
+use earcon_model::{KpiName, Labels, SeriesId, WorkspaceKey};
 use earcon_ports::PortError;
 use scylla::value::CqlTimestamp;
 
@@ -30,7 +30,7 @@ impl Tables {
     /// The series of a KPI whose labels contain `wanted`.
     pub(super) async fn series_of(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         kpi: &KpiName,
         wanted: &Labels,
     ) -> Result<Vec<(SeriesId, Labels)>, PortError> {
@@ -52,7 +52,7 @@ impl Tables {
     /// All series of one of the [`SERIES_SHARDS`].
     pub(super) async fn series_of_shard(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         shard: i32,
     ) -> Result<Vec<(KpiName, SeriesId)>, PortError> {
         let values = (workspace.as_str(), shard);
@@ -65,7 +65,7 @@ impl Tables {
 
     pub(super) async fn put_series(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         series: &FlushSeries,
         write_timestamp: i64,
     ) -> Result<(), PortError> {
@@ -77,7 +77,7 @@ impl Tables {
 
     pub(super) async fn forget_series(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         kpi: &KpiName,
         id: SeriesId,
         write_timestamp: i64,
@@ -90,7 +90,7 @@ impl Tables {
     /// The days from `from_ms` to `last_ms` on which a series has samples, in time order.
     pub(super) async fn days(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         id: SeriesId,
         from_ms: i64,
         last_ms: i64,
@@ -105,7 +105,7 @@ impl Tables {
     /// The last day on which a series has samples.
     pub(super) async fn last_day(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         id: SeriesId,
     ) -> Result<Option<(i64, Day)>, PortError> {
         let bytes = id.to_bytes();
@@ -117,7 +117,7 @@ impl Tables {
     /// All days of all series of one of the [`DAY_SHARDS`], those of one series together.
     pub(super) async fn days_of_shard(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         shard: i32,
     ) -> Result<Vec<(SeriesId, i64, Day)>, PortError> {
         let values = (workspace.as_str(), shard);
@@ -135,7 +135,7 @@ impl Tables {
     /// Stores days of series that share a shard.
     pub(super) async fn put_days(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         days: &[(SeriesId, i64, Day)],
         write_timestamp: i64,
     ) -> Result<(), PortError> {
@@ -161,7 +161,7 @@ impl Tables {
 
     pub(super) async fn forget_day(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &WorkspaceKey,
         id: SeriesId,
         day: i64,
         write_timestamp: i64,

@@ -1,7 +1,7 @@
 //! The head: how far the history of a workspace has applied the log.
 
 use super::statements::Tables;
-use earcon_model::{Seq, WorkspaceId};
+use earcon_model::{Seq, WorkspaceKey};
 use earcon_ports::PortError;
 
 /// How far the log is applied.
@@ -19,7 +19,7 @@ pub(super) struct Head {
 
 impl Tables {
     /// The stored head. The default for a workspace without history.
-    pub(super) async fn head(&self, workspace: &WorkspaceId) -> Result<Head, PortError> {
+    pub(super) async fn head(&self, workspace: &WorkspaceKey) -> Result<Head, PortError> {
         let rows = self.database.rows::<HeadRow>(&self.heads.read, (workspace.as_str(),)).await?;
         Ok(rows.first().map_or_else(Head::default, |(cursor, write_timestamp, log_epoch, samples)| Head {
             cursor: number(*cursor),
@@ -30,7 +30,7 @@ impl Tables {
     }
 
     /// Stores the head at its own write timestamp, so that it never replaces a later head.
-    pub(super) async fn put_head(&self, workspace: &WorkspaceId, head: &Head) -> Result<(), PortError> {
+    pub(super) async fn put_head(&self, workspace: &WorkspaceKey, head: &Head) -> Result<(), PortError> {
         let values = (
             workspace.as_str(),
             head.cursor.cast_signed(),

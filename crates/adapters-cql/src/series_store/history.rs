@@ -6,13 +6,13 @@ use super::memtable::Memtable;
 use super::rows::SeriesKey;
 use super::statements::Tables;
 use super::writer_state::WriterState;
-use earcon_model::{Event, Seq, SeriesId, WorkspaceId};
+use earcon_model::{Event, Seq, SeriesId, WorkspaceKey};
 use earcon_ports::{PortError, StoredBatch};
 
 /// The history of one workspace.
 pub(super) struct History {
     pub(super) tables: Arc<Tables>,
-    pub(super) workspace: WorkspaceId,
+    pub(super) workspace: WorkspaceKey,
     /// Applied but unflushed changes. Locked briefly, never while waiting for the database.
     pub(super) memtable: Mutex<Memtable>,
     /// Held for every stored change, so that flush, expire and shrink never overlap.
@@ -20,7 +20,7 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn new(tables: Arc<Tables>, workspace: WorkspaceId) -> Self {
+    pub(super) fn new(tables: Arc<Tables>, workspace: WorkspaceKey) -> Self {
         Self { tables, workspace, memtable: Mutex::default(), writer: tokio::sync::Mutex::default() }
     }
 

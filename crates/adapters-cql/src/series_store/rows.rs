@@ -9,7 +9,7 @@ use super::memtable::VersionedRow;
 use super::statements::{Tables, Tier};
 use crate::database::pages::Pages;
 use earcon_history::rollup::Bucket;
-use earcon_model::{SeriesId, WorkspaceId};
+use earcon_model::{SeriesId, WorkspaceKey};
 use earcon_ports::{PortError, SampleRow};
 
 /// A time range, both ends inclusive.
@@ -22,7 +22,7 @@ pub(super) struct Span {
 /// One series of one workspace.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SeriesKey<'a> {
-    pub(super) workspace: &'a WorkspaceId,
+    pub(super) workspace: &'a WorkspaceKey,
     pub(super) id: SeriesId,
 }
 

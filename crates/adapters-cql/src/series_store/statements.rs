@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::layout::{DAY_MS, PERIOD_MS, Pace};
+use super::removal::Removal;
 use super::settings::SeriesSettings;
 use crate::database::{CqlDatabase, Prepared, Purpose};
 use earcon_ports::PortError;
@@ -20,6 +21,7 @@ pub(super) struct Tables {
     pub(super) minutes: Tier,
     pub(super) hours: Tier,
     pub(super) anomalies: Anomalies,
+    pub(super) removal: Removal,
 }
 
 pub(super) struct Heads {
@@ -90,6 +92,7 @@ impl Tables {
             minutes: Tier::prepare(&database, "rollup_minutes", "day", DAY_MS).await?,
             hours: Tier::prepare(&database, "rollup_hours", "period", PERIOD_MS).await?,
             anomalies: Anomalies::prepare(&database).await?,
+            removal: Removal::prepare(&database).await?,
             database,
         })
     }

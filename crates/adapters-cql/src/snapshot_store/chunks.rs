@@ -27,6 +27,7 @@ pub(super) struct Chunks {
     read: Prepared,
     delete_before: Prepared,
     delete_generations: Prepared,
+    remove: Prepared,
 }
 
 impl Chunks {
@@ -37,11 +38,13 @@ impl Chunks {
         let delete_before =
             "DELETE FROM snapshot_chunks WHERE workspace = ? AND kpi = ? AND generation = ? AND seq < ?";
         let delete_generations = "DELETE FROM snapshot_chunks WHERE workspace = ? AND kpi = ? AND generation <= ?";
+        let remove = "DELETE FROM snapshot_chunks WHERE workspace = ? AND kpi = ?";
         Ok(Self {
             write: database.prepare(write, Purpose::Write).await?,
             read: database.prepare(read, Purpose::Read).await?.in_pages_of(PAGE),
             delete_before: database.prepare(delete_before, Purpose::Write).await?,
             delete_generations: database.prepare(delete_generations, Purpose::Write).await?,
+            remove: database.prepare(remove, Purpose::Write).await?,
             database,
         })
     }
@@ -94,5 +97,10 @@ impl Chunks {
     /// Deletes the chunks of this generation and earlier ones.
     pub(super) async fn delete_generations(&self, at: (&str, &str), generation: i32) -> Result<(), PortError> {
         self.database.execute(&self.delete_generations, (at.0, at.1, generation)).await.map(|_| ())
+    }
+
+    /// Deletes all chunks.
+    pub(super) async fn remove(&self, at: (&str, &str)) -> Result<(), PortError> {
+        self.database.execute(&self.remove, at).await.map(|_| ())
     }
 }

@@ -18,7 +18,7 @@ use super::frame::{MessageId, Position};
 use super::settings::JetStreamLogSettings;
 use crate::failure;
 use crate::repeat::repeated;
-use earcon_model::WorkspaceId;
+use earcon_model::WorkspaceKey;
 use earcon_ports::{ErrorKind, PortError};
 
 /// The key in the stream's metadata that names the format of the log.
@@ -69,9 +69,9 @@ pub(super) struct LogStream {
 }
 
 impl LogStream {
-    /// The stream of a workspace. A workspace identifier consists of `a-z0-9-_`, so it is a legal
-    /// part of a stream name and of a subject, and two workspaces never share a stream.
-    pub(super) async fn for_workspace(context: &Context, workspace: &WorkspaceId) -> Result<Self, PortError> {
+    /// The stream of a workspace. A workspace's key consists of `a-z0-9-_~`, so it is a legal part
+    /// of a stream name and of a subject, and two workspaces never share a stream.
+    pub(super) async fn for_workspace(context: &Context, workspace: &WorkspaceKey) -> Result<Self, PortError> {
         let name = format!("earcon_log_{workspace}");
         let stream = context
             .get_stream_no_info(&name)
@@ -212,6 +212,24 @@ impl LogStream {
                 PurgeErrorKind::JetStream(error) => failure::refused(&doing, error),
                 _ => failure::unanswered(&doing, error),
             }),
+        }
+    }
+
+    /// Deletes the stream, if there is one.
+    pub(super) async fn delete(&self) -> Result<(), PortError> {
+        let doing = format!("cannot delete {}", self.name);
+        let deleted = repeated(
+            &doing,
+            || self.context.delete_stream(&self.name),
+            |error| matches!(error.kind(), GetStreamErrorKind::Request),
+        );
+        match deleted.await? {
+            Ok(_) => Ok(()),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(()),
+                GetStreamErrorKind::JetStream(error) => Err(failure::refused(&doing, error)),
+                _ => Err(failure::unanswered(&doing, error)),
+            },
         }
     }
 

@@ -151,6 +151,14 @@ impl WorkspaceLog {
         Ok(bound.sequence - last.map_or(0, |position| position.part).min(bound.sequence))
     }
 
+    /// Deletes the log. This process is no longer its writer.
+    pub(super) async fn remove(&self) -> Result<(), PortError> {
+        let mut writer = self.writer.lock().await;
+        *writer = Writer::Closed;
+        *lock(&self.ownership) = None;
+        self.stream.delete().await
+    }
+
     /// The leader's information about the stream. If it is another stream than before, the index is
     /// cleared.
     pub(super) async fn info(&self) -> Result<Option<Info>, PortError> {

@@ -15,7 +15,7 @@ use crate::actors::remote::client::OwnerClient;
 use crate::actors::remote::wire::decode;
 use crate::actors::workspace::command::ExtendAudioLease;
 use earcon_audio::Voice;
-use earcon_model::WorkspaceId;
+use earcon_model::WorkspaceKey;
 use earcon_ports::NodeTransport;
 use earcon_tenancy::WorkspacePass;
 
@@ -31,7 +31,7 @@ pub struct AudioSubscriber {
     playing: Table,
 }
 
-type Table = Arc<Mutex<HashMap<WorkspaceId, Playing>>>;
+type Table = Arc<Mutex<HashMap<WorkspaceKey, Playing>>>;
 
 #[derive(Clone)]
 struct Playing {
@@ -57,7 +57,7 @@ impl AudioSubscriber {
 
     /// Begins to listen to the workspace's mix; `None` if its owner does not answer.
     pub async fn listen(&self, pass: &WorkspacePass, owner: &OwnerClient) -> Option<Listening> {
-        if let Some(playing) = lock(&self.playing).get(pass.workspace()) {
+        if let Some(playing) = lock(&self.playing).get(pass.key()) {
             return Some(playing.listening());
         }
         let messages = self.transport.subscribe(pass).await.ok()?;
@@ -68,12 +68,14 @@ impl AudioSubscriber {
         let listening = playing.listening();
         let seat = Arc::downgrade(&playing.seat);
         // Of two listeners that came at once, each has a subscription of its own until it leaves.
-        lock(&self.playing).insert(pass.workspace().clone(), playing);
-        let (table, workspace, owner) = (self.playing.clone(), pass.workspace().clone(), owner.clone());
+        lock(&self.playing).insert(pass.key().clone(), playing);
+        let (table, workspace, owner) = (self.playing.clone(), pass.key().clone(), owner.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = forward(messages, &sounds, &voices_sender) => {}
                 () = extend_while_used(&seat, &owner) => {}
+                // The next workspace of this name plays under the same name.
+                () = owner.deleted() => {}
             }
             let mut table = lock(&table);
             if table.get(&workspace).is_some_and(|playing| std::ptr::eq(Arc::as_ptr(&playing.seat), seat.as_ptr())) {
@@ -84,7 +86,7 @@ impl AudioSubscriber {
     }
 }
 
-fn lock(table: &Table) -> MutexGuard<'_, HashMap<WorkspaceId, Playing>> {
+fn lock(table: &Table) -> MutexGuard<'_, HashMap<WorkspaceKey, Playing>> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -162,7 +162,7 @@ async fn next_owner_gets_only_what_the_log_lacks_and_gets_it_once() {
     });
     let own = |node: &str, revision| {
         let owner = Some(NodeEpoch { node: node.into(), epoch: node.into() });
-        cluster.set_owner(&workspace, revision, Ownership { owner });
+        cluster.set_owner(&workspace, revision, Ownership::live(owner, 0));
     };
     own("a", 1);
     let admission = Admission::new(1_000, StorageHealth::default());

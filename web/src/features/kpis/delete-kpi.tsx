@@ -1,7 +1,8 @@
 /** Deletes samples of the shown time, the selected series, or the whole KPI. Counts first. */
 
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Deletion, DeletionQuery, Labels } from "@earcon/client";
+import { Dialog } from "../../components/dialog.tsx";
 import { labelsText } from "../../format/names.ts";
 import { bounds, type Range } from "../../format/ranges.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
@@ -22,25 +23,18 @@ interface Props {
 }
 
 export function DeleteKpi({ kpi, series, range }: Props) {
-  const dialog = useRef<HTMLDialogElement>(null);
   // The time shown when the dialog was opened. null while it is closed.
   const [shown, setShown] = useState<[number, number] | null>(null);
   return (
     <div className="delete-kpi">
-      <button
-        type="button"
-        onClick={() => {
-          setShown(bounds(range, Date.now()));
-          dialog.current?.showModal();
-        }}
-      >
+      <button type="button" onClick={() => setShown(bounds(range, Date.now()))}>
         Delete …
       </button>
-      <dialog ref={dialog} aria-label={`Delete from ${kpi}`} onClose={() => setShown(null)}>
-        {shown !== null && (
-          <DeleteForm kpi={kpi} choices={choices(series, shown)} close={() => dialog.current?.close()} />
-        )}
-      </dialog>
+      {shown !== null && (
+        <Dialog label={`Delete from ${kpi}`} onClose={() => setShown(null)}>
+          <DeleteForm kpi={kpi} choices={choices(series, shown)} close={() => setShown(null)} />
+        </Dialog>
+      )}
     </div>
   );
 }
@@ -102,8 +96,9 @@ function DeleteForm({ kpi, choices, close }: { kpi: string; choices: Choice[]; c
       <fieldset disabled={busy}>
         <legend>What to delete</legend>
         {choices.map(({ name }, i) => (
-          <label key={name}>
-            <input type="radio" name="scope" checked={i === chosen} onChange={() => setChosen(i)} /> {name}
+          <label key={name} className="option">
+            <input type="radio" name="scope" checked={i === chosen} onChange={() => setChosen(i)} />
+            <span>{name}</span>
           </label>
         ))}
       </fieldset>

@@ -19,6 +19,7 @@ import { ChartPanel, DEFAULT_RANGE } from "./chart-panel.tsx";
 import { DeleteKpi } from "./delete-kpi.tsx";
 import { NoSuchKpi, Unreachable } from "./empty.tsx";
 import { KpiIncidents } from "./kpi-incidents.tsx";
+import { KpiMeaning } from "./kpi-meaning.tsx";
 import { Polarity } from "./polarity.tsx";
 import { SeriesChoice } from "./series-choice.tsx";
 import { SeriesFacts } from "./series-facts.tsx";
@@ -71,6 +72,7 @@ export function KpiPage({ route }: { route: KpiRoute }) {
       />
       <SeriesFacts selected={selected} />
       <Polarity kpi={route.kpi} />
+      <KpiMeaning kpi={route.kpi} />
       <KpiAnomalies kpi={route.kpi} />
       <DeleteKpi kpi={route.kpi} series={all.length > 1 ? only : undefined} range={route.range ?? DEFAULT_RANGE} />
     </article>
