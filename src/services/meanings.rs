@@ -4,15 +4,15 @@
 //! more. A change on this node holds at once, one on another node within a few seconds.
 //! **A crash loses** nothing: senders state it again with each series that is new to a node.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::cached::{CachePolicy, Cached};
 use super::records::{Family, Records};
-use earcon_model::{EventBody, KpiName, Meaning, WorkspaceId};
+use earcon_model::{Anomaly, EventBody, KpiName, Meaning, WorkspaceId};
 use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -88,6 +88,57 @@ impl Document {
 pub struct MeaningService {
     records: Records<Document>,
     cached: Cached<Meanings>,
+    arriving: Arriving,
+}
+
+/// Units of requests under way, each with the number of those requests.
+type Arriving = Arc<Mutex<HashMap<(WorkspaceId, KpiName), (String, usize)>>>;
+
+/// Keeps the units of a request, until it is dropped.
+pub struct Announced {
+    arriving: Arriving,
+    keys: Vec<(WorkspaceId, KpiName)>,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        let mut arriving = lock(&self.arriving);
+        for key in &self.keys {
+            match arriving.get_mut(key) {
+                Some((_, requests)) if *requests > 1 => *requests -= 1,
+                _ => drop(arriving.remove(key)),
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A unit that a sender states, and that is ignored because another one holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoredUnit {
+    /// The KPI.
+    pub kpi: KpiName,
+    /// The unit of the sender.
+    pub stated: String,
+    /// The unit that holds.
+    pub holds: String,
+    /// Whether a person stated that one. If not, a sender did before.
+    pub by_person: bool,
+}
+
+impl std::fmt::Display for IgnoredUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kpi, stated, holds, by_person } = self;
+        let who = if *by_person { "a person stated" } else { "a sender stated before" };
+        write!(
+            f,
+            "unit {stated:?} of {kpi} is ignored: {who} {holds:?}; values are stored as they are sent; to change the \
+             unit, PUT …/kpis/{kpi}/settings"
+        )
+    }
 }
 
 impl MeaningService {
@@ -103,7 +154,7 @@ impl MeaningService {
                 Ok(Arc::new(Meanings { document: document.unwrap_or_default(), revision }))
             }
         });
-        Self { records, cached }
+        Self { records, cached, arriving: Arriving::default() }
     }
 
     /// The meanings of a workspace, at most a few seconds old.
@@ -120,6 +171,51 @@ impl MeaningService {
     /// Those of the store.
     pub async fn stored(&self, pass: &WorkspacePass) -> Result<Arc<Meanings>, PortError> {
         self.cached.refresh(pass).await
+    }
+
+    /// Has anomalies of a request carry the units that it states, before those are kept. Of two
+    /// units for a KPI the first holds.
+    pub fn announce(&self, pass: &WorkspacePass, stated: &[(KpiName, Meaning)]) -> Announced {
+        let mut arriving = lock(&self.arriving);
+        let mut keys = Vec::new();
+        for (kpi, meaning) in stated {
+            if let Some(unit) = &meaning.unit {
+                let key = (pass.workspace().clone(), kpi.clone());
+                arriving.entry(key.clone()).or_insert_with(|| (unit.clone(), 0)).1 += 1;
+                keys.push(key);
+            }
+        }
+        Announced { arriving: self.arriving.clone(), keys }
+    }
+
+    /// The stated units that are ignored, because other ones hold.
+    pub async fn ignored(&self, pass: &WorkspacePass, stated: &[(KpiName, Meaning)]) -> Vec<IgnoredUnit> {
+        // Without the record, nothing can be said.
+        let known = self.current(pass).await.unwrap_or_default();
+        let mut first: HashMap<&KpiName, (&str, bool)> = HashMap::new();
+        let mut ignored = Vec::new();
+        for (kpi, meaning) in stated {
+            let Some(unit) = meaning.unit.as_deref() else { continue };
+            let kept = known.get(kpi).and_then(|kept| Some((kept.meaning.unit.as_deref()?, kept.by_person)));
+            let (holds, by_person) = *first.entry(kpi).or_insert(kept.unwrap_or((unit, false)));
+            if holds != unit {
+                let (kpi, stated, holds) = (kpi.clone(), unit.to_owned(), holds.to_owned());
+                ignored.push(IgnoredUnit { kpi, stated, holds, by_person });
+            }
+        }
+        ignored
+    }
+
+    /// Notes units on anomalies that were found before the unit was known.
+    pub async fn fill(&self, pass: &WorkspacePass, anomalies: &mut [Anomaly]) {
+        if anomalies.iter().all(|anomaly| anomaly.unit.is_some()) {
+            return;
+        }
+        // Without the record, an anomaly is shown as it was found.
+        let known = self.current(pass).await.unwrap_or_default();
+        for anomaly in anomalies.iter_mut().filter(|anomaly| anomaly.unit.is_none()) {
+            anomaly.unit = known.get(&anomaly.kpi).and_then(|stated| stated.meaning.unit.clone());
+        }
     }
 
     /// Keeps what senders state, durably, where nothing is known yet.
@@ -204,7 +300,12 @@ impl MeaningService {
         let known = self.known(pass.workspace());
         for anomaly in anomalies {
             let stated = known.as_ref().and_then(|known| known.get(&anomaly.kpi));
-            anomaly.unit = stated.and_then(|stated| stated.meaning.unit.clone());
+            anomaly.unit = match stated {
+                Some(StatedMeaning { meaning, by_person }) if *by_person || meaning.unit.is_some() => {
+                    meaning.unit.clone()
+                }
+                _ => self.announced(pass.workspace(), &anomaly.kpi),
+            };
         }
         self.read_soon(pass);
     }
@@ -216,6 +317,15 @@ impl MeaningService {
             // A read that fails warns by itself.
             let _unknown = service.current(&pass).await.is_err();
         });
+    }
+
+    /// The unit that a request under way states.
+    fn announced(&self, workspace: &WorkspaceId, kpi: &KpiName) -> Option<String> {
+        let arriving = lock(&self.arriving);
+        if arriving.is_empty() {
+            return None;
+        }
+        arriving.get(&(workspace.clone(), kpi.clone())).map(|(unit, _)| unit.clone())
     }
 
     fn known(&self, workspace: &WorkspaceId) -> Option<Arc<Meanings>> {

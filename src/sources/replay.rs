@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::SourceSample;
+use super::admissible::named;
 use super::batcher::Batcher;
 use super::chunks::{FileError, Portion, read_ahead};
 use super::post::{PostError, Poster, Receipt};
@@ -234,9 +235,8 @@ impl Replay {
 
     fn show_rejected(&mut self, samples: &[SourceSample], receipt: &Receipt) {
         for rejected in &receipt.rejected {
-            if let Some(SourceSample { kpi, labels, sample }) = samples.get(rejected.row) {
-                let at = sample.timestamp_ms;
-                self.progress.problem(&format_args!("{kpi}{{{labels}}} at {at} was refused: {}", rejected.error));
+            if let Some(sample) = samples.get(rejected.row) {
+                self.progress.problem(&format_args!("{} was refused: {}", named(sample), rejected.error));
             }
         }
     }

@@ -12,6 +12,7 @@ use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::reply::X_ACCEL_BUFFERING;
+use crate::gateway::http::state::DELETED;
 use crate::live::MessageFrame;
 use earcon_ports::Epochs;
 use earcon_tenancy::WorkspacePass;
@@ -25,9 +26,9 @@ pub(super) async fn answer(
     workspace: Workspace,
     request: FollowRequest,
 ) -> Response {
-    match Follower::begin(state.clone(), pass, &workspace, request).await {
+    match Follower::begin(state.clone(), pass.clone(), &workspace, request).await {
         Ok(follower) => {
-            let events = Sse::new(events(follower, state)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+            let events = Sse::new(events(follower, state, pass)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
             // A proxy must not hold events back.
             ([(X_ACCEL_BUFFERING, "no")], events).into_response()
         }
@@ -39,7 +40,12 @@ pub(super) async fn answer(
     }
 }
 
-fn events(follower: Follower, state: EventsState) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(
+    follower: Follower,
+    state: EventsState,
+    pass: WorkspacePass,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let after = state.clone();
     let frames = stream::unfold(follower, |mut follower| async move {
         follower.ready().await?;
         let frames: Vec<_> = follower.take_ready().collect();
@@ -48,7 +54,12 @@ fn events(follower: Follower, state: EventsState) -> impl Stream<Item = Result<E
         let events = frames.into_iter().map(move |frame| Ok(event(frame, &epochs)));
         Some((stream::iter(events), follower))
     });
-    frames.flatten().take_until(async move { state.shutting_down().await })
+    // A browser connects again after any end, so the last event says why that is no use.
+    let end = stream::once(async move { after.is_deleted(&pass).await }).filter_map(|deleted| async move {
+        let data = serde_json::json!({"type": "closed", "reason": DELETED}).to_string();
+        deleted.then(|| Ok(Event::default().event("closed").data(data)))
+    });
+    frames.flatten().chain(end).take_until(async move { state.shutting_down().await })
 }
 
 fn event(frame: Frame, epochs: &Epochs) -> Event {

@@ -18,6 +18,7 @@ use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::connection_group::Membership;
 use crate::gateway::http::outlet::Gone;
+use crate::gateway::http::state::DELETED;
 use crate::gateway::http::state::SharedState;
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
@@ -112,6 +113,8 @@ enum End {
     Client(Ended),
     /// The workspace restarts or the server shuts down: the client should reconnect and resume.
     Reconnect,
+    /// The workspace was deleted: connecting again is no use.
+    Deleted,
     /// There is no room for the client's snapshot.
     Full,
 }
@@ -136,7 +139,12 @@ impl Connection {
         let end = self.serve().await;
         // No frame may follow the close.
         self.grouped = None;
+        let end = match end {
+            End::Reconnect if self.state.is_deleted(&self.pass).await => End::Deleted,
+            end => end,
+        };
         match end {
+            End::Deleted => self.socket.close(CloseCode::Normal, DELETED).await,
             End::Client(ended) => self.socket.end(ended).await,
             End::Reconnect => self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await,
             End::Full => self.socket.close(CloseCode::Again, "too many snapshots are being sent; try again").await,

@@ -1,6 +1,7 @@
 //! The state that every wing shares. Each wing has a state of its own that holds this one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -10,7 +11,13 @@ use crate::gateway::http::room::Budget;
 use crate::services::meanings::MeaningService;
 use crate::telemetry::{Metric, count};
 use earcon_model::Clock;
-use earcon_tenancy::{Authorizer, Creators};
+use earcon_tenancy::{Authorizer, Creators, WorkspacePass};
+
+/// The reason of a close after a deletion.
+pub(crate) const DELETED: &str = "the workspace was deleted";
+/// How often a workspace is looked for whose connections end, and the pause in between.
+const DELETION_CHECKS: usize = 20;
+const BETWEEN_CHECKS: Duration = Duration::from_millis(100);
 
 /// The shared state. Cheap to clone: every connection holds one.
 #[derive(Clone)]
@@ -58,6 +65,22 @@ impl SharedState {
             count(Metric::RoomRefused, 1);
         }
         place.filter(|_| !refused)
+    }
+
+    /// Whether a workspace whose connections end was deleted. Waits a moment, until the workspace is
+    /// gone or runs again.
+    pub(crate) async fn is_deleted(&self, pass: &WorkspacePass) -> bool {
+        for _ in 0..DELETION_CHECKS {
+            match self.directory.find(pass).await {
+                Ok(found) => return found.is_none(),
+                Err(_restarting) => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BETWEEN_CHECKS) => {}
+                () = self.shutting_down() => return false,
+            }
+        }
+        false
     }
 
     /// Completes when the server shuts down.

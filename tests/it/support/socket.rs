@@ -53,6 +53,17 @@ impl Socket {
         }
     }
 
+    /// Reads until the end. Returns code and reason of the close frame.
+    pub(crate) async fn close_frame(&mut self) -> Option<(u16, String)> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("the server ends the connection in time")? {
+                Ok(Message::Close(frame)) => return frame.map(|frame| (frame.code.into(), frame.reason.to_string())),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// The next text message as JSON.
     pub(crate) async fn json(&mut self) -> Value {
         loop {

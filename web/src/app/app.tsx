@@ -10,6 +10,7 @@ import { ClosedIncidents } from "../features/incidents/closed-incidents.tsx";
 import { IncidentList } from "../features/incidents/incident-list.tsx";
 import { GridPage } from "../features/kpis/grid-page.tsx";
 import { KpiPage } from "../features/kpis/kpi-page.tsx";
+import { NoSuchWorkspace } from "../features/kpis/no-such-workspace.tsx";
 import { declareUnits } from "../format/units.ts";
 import { type GridView, isGrid, type Route } from "../format/route.ts";
 import { AppContext, useAppContext } from "../hooks/app-context.ts";
@@ -28,7 +29,7 @@ const DEFAULT_WORKSPACE = "local";
 export function App() {
   const [theme, setTheme] = useStored("theme", "auto");
   const route = useRoute();
-  const { workspaces, workspace } = useWorkspaces(route);
+  const { workspaces, workspace, mayCreate } = useWorkspaces(route);
   const context = useMemo(() => createAppContext(workspace), [workspace]);
   if (isGrid(route)) {
     context.view.current = gridView(route);
@@ -51,7 +52,7 @@ export function App() {
       <a className="skip" href="#main" onClick={skipToContent}>
         Skip to content
       </a>
-      <Header page={route.page} workspaces={workspaces} theme={theme as Theme} onTheme={setTheme} />
+      <Header page={route.page} workspaces={workspaces} mayCreate={mayCreate} theme={theme as Theme} onTheme={setTheme} />
       <Title />
       {isGrid(route) && <IncidentList selected={route.incident} />}
       {route.page === "anomalies" && <ClosedIncidents key={workspace} selected={route.incident} />}
@@ -71,6 +72,11 @@ export function App() {
 }
 
 function Page({ route, workspace }: { route: Route; workspace: string }) {
+  const { store } = useAppContext();
+  useSignal(store.connectionChanged);
+  if (store.missing && route.page !== "cluster") {
+    return <NoSuchWorkspace />;
+  }
   switch (route.page) {
     case "kpi":
       return <KpiPage key={route.kpi} route={route} />;
@@ -90,15 +96,19 @@ function Page({ route, workspace }: { route: Route; workspace: string }) {
  * The workspace that the address names. An address without one is completed with the workspace used
  * last, so that it can be shared.
  */
-function useWorkspaces(route: Route): { workspaces: string[]; workspace: string } {
+function useWorkspaces(route: Route): { workspaces: string[]; workspace: string; mayCreate: boolean } {
   /** null before the server's answer. Empty if there is none. */
   const [names, setNames] = useState<string[] | null>(null);
+  const [mayCreate, setMayCreate] = useState(false);
   const [last, remember] = useStored("workspace", DEFAULT_WORKSPACE);
   const [order] = useStored("order", "name");
   const workspace = route.workspace ?? last;
   useEffect(() => {
-    void new Client().workspaces().then(
-      (answer) => setNames(answer.map(({ id }) => id)),
+    void new Client().workspaceList().then(
+      ({ workspaces, may_create }) => {
+        setNames(workspaces.map(({ id }) => id));
+        setMayCreate(may_create);
+      },
       // The connection status reports the problem.
       () => setNames([]),
     );
@@ -113,7 +123,7 @@ function useWorkspaces(route: Route): { workspaces: string[]; workspace: string 
   });
   // The workspace may have been created after the list was loaded, or not yet.
   const workspaces = [...new Set([...(names ?? []), workspace])].sort();
-  return { workspaces, workspace };
+  return { workspaces, workspace, mayCreate };
 }
 
 /** The workspace used last or the default one, if the server has it. */

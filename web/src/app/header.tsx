@@ -23,11 +23,13 @@ const PAGES = [
 interface Props {
   page: Route["page"];
   workspaces: string[];
+  /** Whether this page may create workspaces. */
+  mayCreate: boolean;
   theme: Theme;
   onTheme(theme: Theme): void;
 }
 
-export function Header({ page, workspaces, theme, onTheme }: Props) {
+export function Header({ page, workspaces, mayCreate, theme, onTheme }: Props) {
   const { store } = useAppContext();
   const { workspace } = store.api;
   const link = useLink();
@@ -54,7 +56,7 @@ export function Header({ page, workspaces, theme, onTheme }: Props) {
         {workspaces.map((each) => (
           <option key={each}>{each}</option>
         ))}
-        <option value={NEW}>New workspace…</option>
+        {mayCreate && <option value={NEW}>New workspace…</option>}
       </select>
       <ConnectionStatus />
       <nav aria-label="Pages">

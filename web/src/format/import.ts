@@ -62,6 +62,10 @@ export interface Preview {
   skipped: number;
   /** The first of them, with the reasons. */
   problems: string[];
+  /** Samples among the first hundred rows that would be refused: too old, or too far ahead. */
+  refused: number;
+  /** The first of them, with the reasons. */
+  refusals: string[];
   warning?: string;
 }
 
