@@ -75,11 +75,13 @@ impl fmt::Display for Summary {
         if self.interrupted {
             f.write_str("stopped before the end: ")?;
         }
-        write!(f, "{} samples accepted", self.accepted)?;
+        let s = |count: u64| if count == 1 { "" } else { "s" };
+        write!(f, "{} sample{} accepted", self.accepted, s(self.accepted))?;
         if self.late > 0 {
             write!(f, " ({} late: stored, not scored)", self.late)?;
         }
-        write!(f, ", {} rejected, {} rows or cells skipped", self.rejected, self.skipped)?;
+        let skipped = if self.skipped == 1 { "row or cell" } else { "rows or cells" };
+        write!(f, ", {} rejected, {} {skipped} skipped", self.rejected, self.skipped)?;
         if self.unconfirmed > 0 {
             write!(f, ", {} unconfirmed", self.unconfirmed)?;
         }
