@@ -88,3 +88,11 @@ it.each(SCREENS)("a link to a KPI shows its unit on the axis, and all samples of
   expect(anomaly.anomalies[0]).toMatchObject({ samples: 7, last_at: begin + 406_000, unit: "By/s" });
   await page.context().close();
 });
+
+it("hints at a counter that is sent as a gauge", async () => {
+  const begin = Date.now() - 61_000;
+  await send(Array.from({ length: 60 }, (_, i) => ({ kpi: "jobs_total", timestamp: begin + i * 1_000, value: (i % 40) * 3 })));
+  const { page } = await visit(browser, `${server.url}/#/kpi/jobs_total?workspace=local`);
+  await page.getByTestId("counter-hint").waitFor();
+  await page.context().close();
+});
