@@ -55,7 +55,7 @@ impl SeriesBudget {
         WorkspaceBudget(Arc::new(Share { id: id.clone(), process: self.clone(), used: AtomicU64::new(0) }))
     }
 
-    /// Logs a refusal, at most once a minute: a sender is answered, but its operator may not see it.
+    /// Logs a refusal, at most once a minute: operators do not see the answers to senders.
     fn warn(&self, workspace: &WorkspaceId, why: &str) {
         let mut refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unlogged) = refusals.failed(WARNING) {

@@ -4,12 +4,18 @@
 //! more. A change on this node holds at once, one on another node within a few seconds.
 //! **A crash loses** nothing: senders state it again with each series that is new to a node.
 
+mod arriving;
+mod ignored;
+
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::arriving::Announced;
+use self::arriving::Arriving;
+pub use self::ignored::IgnoredUnit;
 use super::cached::{CachePolicy, Cached};
 use super::records::{Family, Records};
 use earcon_model::{Anomaly, EventBody, KpiName, Meaning, WorkspaceId};
@@ -91,56 +97,6 @@ pub struct MeaningService {
     arriving: Arriving,
 }
 
-/// Units of requests under way, each with the number of those requests.
-type Arriving = Arc<Mutex<HashMap<(WorkspaceId, KpiName), (String, usize)>>>;
-
-/// Keeps the units of a request, until it is dropped.
-pub struct Announced {
-    arriving: Arriving,
-    keys: Vec<(WorkspaceId, KpiName)>,
-}
-
-impl Drop for Announced {
-    fn drop(&mut self) {
-        let mut arriving = lock(&self.arriving);
-        for key in &self.keys {
-            match arriving.get_mut(key) {
-                Some((_, requests)) if *requests > 1 => *requests -= 1,
-                _ => drop(arriving.remove(key)),
-            }
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A unit that a sender states, and that is ignored because another one holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IgnoredUnit {
-    /// The KPI.
-    pub kpi: KpiName,
-    /// The unit of the sender.
-    pub stated: String,
-    /// The unit that holds.
-    pub holds: String,
-    /// Whether a person stated that one. If not, a sender did before.
-    pub by_person: bool,
-}
-
-impl std::fmt::Display for IgnoredUnit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { kpi, stated, holds, by_person } = self;
-        let who = if *by_person { "a person stated" } else { "a sender stated before" };
-        write!(
-            f,
-            "unit {stated:?} of {kpi} is ignored: {who} {holds:?}; values are stored as they are sent; to change the \
-             unit, PUT …/kpis/{kpi}/settings"
-        )
-    }
-}
-
 impl MeaningService {
     /// Nothing is read yet.
     pub fn new(meta: Arc<dyn MetaStore>) -> Self {
@@ -176,16 +132,7 @@ impl MeaningService {
     /// Has anomalies of a request carry the units that it states, before those are kept. Of two
     /// units for a KPI the first holds.
     pub fn announce(&self, pass: &WorkspacePass, stated: &[(KpiName, Meaning)]) -> Announced {
-        let mut arriving = lock(&self.arriving);
-        let mut keys = Vec::new();
-        for (kpi, meaning) in stated {
-            if let Some(unit) = &meaning.unit {
-                let key = (pass.workspace().clone(), kpi.clone());
-                arriving.entry(key.clone()).or_insert_with(|| (unit.clone(), 0)).1 += 1;
-                keys.push(key);
-            }
-        }
-        Announced { arriving: self.arriving.clone(), keys }
+        self.arriving.announce(pass.workspace(), stated)
     }
 
     /// The stated units that are ignored, because other ones hold.
@@ -304,7 +251,7 @@ impl MeaningService {
                 Some(StatedMeaning { meaning, by_person }) if *by_person || meaning.unit.is_some() => {
                     meaning.unit.clone()
                 }
-                _ => self.announced(pass.workspace(), &anomaly.kpi),
+                _ => self.arriving.unit(pass.workspace(), &anomaly.kpi),
             };
         }
         self.read_soon(pass);
@@ -317,15 +264,6 @@ impl MeaningService {
             // A read that fails warns by itself.
             let _unknown = service.current(&pass).await.is_err();
         });
-    }
-
-    /// The unit that a request under way states.
-    fn announced(&self, workspace: &WorkspaceId, kpi: &KpiName) -> Option<String> {
-        let arriving = lock(&self.arriving);
-        if arriving.is_empty() {
-            return None;
-        }
-        arriving.get(&(workspace.clone(), kpi.clone())).map(|(unit, _)| unit.clone())
     }
 
     fn known(&self, workspace: &WorkspaceId) -> Option<Arc<Meanings>> {

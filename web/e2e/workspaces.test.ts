@@ -1,4 +1,4 @@
-/** Pages of workspaces that do not exist, and what an open anomaly and an axis show at first sight. */
+/** Pages of unknown workspaces, and what a link to a KPI shows. */
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Browser } from "playwright-core";

@@ -67,8 +67,8 @@ impl SharedState {
         place.filter(|_| !refused)
     }
 
-    /// Whether a workspace whose connections end was deleted. Waits a moment, until the workspace is
-    /// gone or runs again.
+    /// Whether a workspace whose connections end was deleted. Waits a moment, until it is gone or
+    /// runs again.
     pub(crate) async fn is_deleted(&self, pass: &WorkspacePass) -> bool {
         for _ in 0..DELETION_CHECKS {
             match self.directory.find(pass).await {
