@@ -40,6 +40,7 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         feedback: None,
         muted: None,
         unit: None,
+        end: None,
     };
     Event::new(seq, at, kpi, AnomalyEvent::Opened(Box::new(anomaly)))
 }

@@ -36,6 +36,7 @@ use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::config::Config;
 use crate::gateway::{NatsGateway, StatsdGateway, router};
+use crate::services::meanings::MeaningService;
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
@@ -50,6 +51,7 @@ pub struct App {
     store: Option<EmbeddedStore>,
     clock: Arc<dyn Clock>,
     authorizer: Authorizer,
+    meanings: MeaningService,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<()>,
     nats: Option<NatsGateway>,
@@ -91,6 +93,7 @@ impl App {
         let creation = workspaces::create_configured(config, &directory, member.is_some()).await;
         let (shutdown, shutdown_seen) = watch::channel(false);
         let gateway = gateway::build(config, &context, address, directory.clone(), recorder.clone(), shutdown_seen)?;
+        let meanings = context.meanings.clone();
         drop(context);
         let nats = gateway::start_nats(config, &gateway, &opened).await?;
         let statsd = gateway::start_statsd(config, &gateway).await?;
@@ -107,6 +110,7 @@ impl App {
             store,
             clock,
             authorizer,
+            meanings,
             shutdown,
             server,
             nats,
@@ -137,6 +141,11 @@ impl App {
     /// The server's clock.
     pub fn clock(&self) -> Arc<dyn Clock> {
         self.clock.clone()
+    }
+
+    /// Units and descriptions of KPIs.
+    pub fn meanings(&self) -> MeaningService {
+        self.meanings.clone()
     }
 
     /// A pass for a source inside the process.

@@ -10,6 +10,7 @@ use earcon_model::{KpiBatch, KpiName, Labels, SeriesBatch};
 
 pub use earcon_tables::SourceSample;
 
+pub mod admissible;
 pub mod batcher;
 pub mod chunks;
 pub mod host;

@@ -273,7 +273,7 @@ impl ReceiptPart {
     pub fn committed(self, seq: Seq, accepted: u32, late: u32, refusals: Refusals) {
         // A poisoned lock guards plain numbers.
         let mut sum = self.0.sum.lock().unwrap_or_else(PoisonError::into_inner);
-        sum.answered += u64::from(accepted) + refusals.rows.len() as u64;
+        sum.answered += u64::from(accepted) + (refusals.rows.len() as u64).saturating_sub(refusals.ends);
         sum.receipt.accepted += u64::from(accepted);
         sum.receipt.late += u64::from(late);
         sum.receipt.rejected.extend(refusals.rows);
@@ -313,7 +313,9 @@ impl PendingIngest {
 
     /// Rejects all rows of a batch.
     pub(super) fn reject(&mut self, batch: &KpiBatch, error: &str) {
-        self.refusals.rows.extend(batch.rows().map(|row| RejectedRow { row, error: error.to_owned() }));
+        let rows = batch.rows().chain(batch.end_rows());
+        self.refusals.rows.extend(rows.map(|row| RejectedRow { row, error: error.to_owned() }));
+        self.refusals.ends += batch.end_rows().count() as u64;
     }
 
     /// Rejects rows, each with its own reason.
@@ -323,10 +325,10 @@ impl PendingIngest {
 
     /// Waits for the commit.
     pub async fn receipt(self) -> Receipt {
-        let Self { refusals: Refusals { rows: rejected, too_old }, sum, samples, arrival, started } = self;
+        let Self { refusals: Refusals { rows: rejected, too_old, ends }, sum, samples, arrival, started } = self;
         // The sum comes with the end of the last part, whatever became of it.
         let Sum { mut receipt, answered } = sum.await.unwrap_or_default();
-        receipt.failed = samples.saturating_sub(answered + rejected.len() as u64);
+        receipt.failed = samples.saturating_sub(answered + (rejected.len() as u64).saturating_sub(ends));
         receipt.rejected.extend(rejected);
         receipt.too_old = TooOld::merge(receipt.too_old.take(), too_old);
         receipt.rejected.sort_by_key(|rejected| rejected.row);
@@ -424,7 +426,7 @@ mod tests {
         let (pending, kept) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
         let lost = kept.clone();
         let rows = vec![RejectedRow { row: 4, error: "bad".into() }];
-        kept.committed(7, 2, 1, Refusals { rows, too_old: None });
+        kept.committed(7, 2, 1, Refusals { rows, ..Refusals::default() });
         drop(lost);
         let receipt = pending.receipt().await;
         assert_eq!((receipt.accepted, receipt.late, receipt.failed, receipt.seq), (2, 1, 2, 7));

@@ -289,3 +289,6 @@ pub fn view_of(state: &KpiState) -> KpiView {
         .collect();
     KpiView { kpi: state.kpi().clone(), run: KpiRun::Running, series }
 }
+
+#[cfg(test)]
+mod tests;

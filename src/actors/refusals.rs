@@ -10,11 +10,13 @@ pub struct Refusals {
     pub rows: Vec<RejectedRow>,
     /// The rows that are too old.
     pub too_old: Option<TooOld>,
+    /// How many of the rows hold no sample, but end a series.
+    pub ends: u64,
 }
 
 impl Refusals {
     /// The rows of a KPI that its scoring refused.
-    pub fn of(kpi: &KpiName, rejected: Vec<(u32, Rejection)>) -> Self {
+    pub fn of(kpi: &KpiName, rejected: Vec<(u32, Rejection)>, ends: u64) -> Self {
         let too_old = rejected.iter().filter_map(|(row, rejection)| match *rejection {
             Rejection::TooOld { timestamp_ms, max_age_ms } => {
                 Some(TooOld { count: 1, oldest_ms: timestamp_ms, kpi: kpi.clone(), row: *row, max_age_ms })
@@ -23,12 +25,13 @@ impl Refusals {
         });
         let too_old = too_old.fold(None, |all, one| TooOld::merge(all, Some(one)));
         let row = |(row, reason): (u32, Rejection)| RejectedRow { row, error: reason.to_string() };
-        Self { rows: rejected.into_iter().map(row).collect(), too_old }
+        Self { rows: rejected.into_iter().map(row).collect(), too_old, ends }
     }
 
     /// Adds others of the same request.
     pub fn add(&mut self, other: Refusals) {
         self.rows.extend(other.rows);
+        self.ends += other.ends;
         self.too_old = TooOld::merge(self.too_old.take(), other.too_old);
     }
 }
@@ -45,9 +48,11 @@ pub fn refusals(batch: &KpiBatch, settings: &StreamSettings, now_ms: i64) -> Ref
     let of_series = |series: &SeriesBatch| {
         let reading = series.reading;
         let check = |&(row, sample)| Some((row, check_sample(settings, sample, reading, now_ms).err()?));
-        series.rows.iter().filter_map(check).collect::<Vec<_>>()
+        let end = series.ended_row.map(|row| (row, Rejection::NoSuchSeries));
+        series.rows.iter().filter_map(check).chain(end).collect::<Vec<_>>()
     };
-    Refusals::of(&batch.kpi, batch.series.iter().flat_map(of_series).collect())
+    let ends = batch.end_rows().count() as u64;
+    Refusals::of(&batch.kpi, batch.series.iter().flat_map(of_series).collect(), ends)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! A budget refuses only what is new. What the log holds is loaded whatever the limits are, so a
 //! start under the same memory as before succeeds, and so does a takeover from another node.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::telemetry::{Metric, count, gauge};
+use crate::telemetry::{Metric, Repeats, count, gauge};
 use earcon_model::WorkspaceId;
 use earcon_streams::SeriesRoom;
 
@@ -15,6 +15,7 @@ const KPI_BYTES: u64 = 3_400;
 /// Measured with many series of one KPI: scoring state, live view, and the head of history.
 const SERIES_BYTES: u64 = 4_500;
 const MB: f64 = 1_048_576.0;
+const WARNING: &str = "a new series was refused, because the memory for series is used up";
 
 /// Limits of the memory of KPIs and series, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +40,27 @@ pub struct SeriesBudget(Arc<Process>);
 struct Process {
     limits: SeriesLimits,
     used: AtomicU64,
+    refusals: Mutex<Repeats>,
 }
 
 impl SeriesBudget {
     /// An unused budget.
     pub fn new(limits: SeriesLimits) -> Self {
         gauge(Metric::SeriesLimitBytes).set(limits.process as f64);
-        Self(Arc::new(Process { limits, used: AtomicU64::new(0) }))
+        Self(Arc::new(Process { limits, ..Process::default() }))
     }
 
     /// The budget of a workspace. Each one that runs has one.
     pub(super) fn of_workspace(&self, id: &WorkspaceId) -> WorkspaceBudget {
         WorkspaceBudget(Arc::new(Share { id: id.clone(), process: self.clone(), used: AtomicU64::new(0) }))
+    }
+
+    /// Logs a refusal, at most once a minute: operators do not see the answers to senders.
+    fn warn(&self, workspace: &WorkspaceId, why: &str) {
+        let mut refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unlogged) = refusals.failed(WARNING) {
+            tracing::warn!(%workspace, why, unlogged, "{WARNING}");
+        }
     }
 
     fn add(&self, bytes: u64) {
@@ -101,6 +111,7 @@ impl WorkspaceBudget {
             None => Ok(()),
             Some(which) => {
                 count(Metric::SeriesRefused, 1);
+                self.0.process.warn(&self.0.id, &which);
                 Err(format!("there is no memory for another series: {which}"))
             }
         }

@@ -51,7 +51,7 @@ pub(super) fn build(
         storage: storage.clone(),
         access: context.authorizer.clone(),
         creators: config.workspaces.create,
-        limits: limits(config, address)?,
+        limits: limits(config, address, settings.streams.clone())?,
         metrics,
         shutdown,
     }))

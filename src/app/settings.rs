@@ -75,7 +75,7 @@ pub(crate) fn utc_offsets(zone: &TimeZone) -> UtcOffsets {
 }
 
 /// Limits of the gateway at an address, which is always one of the server's names.
-pub(super) fn limits(config: &Config, address: SocketAddr) -> Result<Limits, StartError> {
+pub(super) fn limits(config: &Config, address: SocketAddr, scoring: Arc<StreamSettings>) -> Result<Limits, StartError> {
     let names: Vec<String> = config.server.hosts.iter().cloned().chain([host_text(address)]).collect();
     let hosts = Hosts::new(&names, &config.server.origins);
     let unknown = |text| StartError::Settings(format!("server.hosts or server.origins: {text:?} is no name of a host"));
@@ -85,6 +85,7 @@ pub(super) fn limits(config: &Config, address: SocketAddr) -> Result<Limits, Sta
         max_batch_samples: config.ingest.max_batch_samples,
         replay_events: config.live.replay_events,
         workspace: config.ingest.workspace.clone(),
+        scoring,
         times: times(config),
         room: room(&config.connections),
         hosts: hosts.map_err(unknown)?,

@@ -30,7 +30,22 @@ pub(super) async fn create_configured(
             report(name, &error);
         }
     }
+    let workspace = &config.ingest.workspace;
+    if !names.contains(workspace) && !directory.knows(workspace).await {
+        tracing::warn!("{}", without_workspace(workspace, &config.workspaces.names));
+    }
     None
+}
+
+/// The warning about agents whose samples are refused.
+fn without_workspace(workspace: &WorkspaceId, names: &[WorkspaceId]) -> String {
+    let names: Vec<_> = names.iter().map(WorkspaceId::as_str).collect();
+    format!(
+        "ingest.workspace is {:?}, but there is no such workspace, and workspaces.names ({names:?}) does not create it: \
+         samples of agents that name no workspace are refused; add it to workspaces.names, or set ingest.workspace to \
+         one of them",
+        workspace.as_str()
+    )
 }
 
 async fn create_in_cluster(directory: &Directory, names: Vec<WorkspaceId>) {
@@ -48,4 +63,18 @@ async fn create_in_cluster(directory: &Directory, names: Vec<WorkspaceId>) {
 /// A workspace that cannot be created keeps no server from starting: the others go on.
 fn report(name: &WorkspaceId, error: &OpenError) {
     tracing::error!(workspace = %name, %error, "a workspace of the configuration cannot be created");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warning_names_both_settings() {
+        let id = |name: &str| WorkspaceId::new(name).unwrap();
+        let text = without_workspace(&id("local"), &[id("shop"), id("lab")]);
+        assert!(
+            text.contains("ingest.workspace is \"local\"") && text.contains(r#"workspaces.names (["shop", "lab"])"#)
+        );
+    }
 }

@@ -9,6 +9,7 @@ use earcon_client::{DeletedScope, Deletion, DeletionQuery, Workspace};
 use super::output::{USAGE, complain, say};
 use super::query::{labels, time};
 use super::server::{ServerArgs, block_on, failed};
+use super::text::counted;
 use earcon_model::KpiName;
 
 #[derive(Args)]
@@ -134,13 +135,14 @@ fn confirmed() -> Result<(), ExitCode> {
 fn described(deletion: &Deletion) -> String {
     let Deletion { kpi, scope, series, samples, anomalies, dry_run, done, .. } = deletion;
     let what = match scope {
-        DeletedScope::Kpi => "the KPI",
-        DeletedScope::Series => "series",
-        DeletedScope::Samples => "samples",
+        DeletedScope::Kpi => "the KPI ",
+        DeletedScope::Series => "series of ",
+        DeletedScope::Samples => "samples of ",
     };
+    let (samples, anomalies) = (counted(*samples, "sample", "samples"), counted(*anomalies, "anomaly", "anomalies"));
     let verb = if *dry_run { "would delete" } else { "deleted" };
     let rest = if *dry_run || *done { "" } else { "; history is still being cleared" };
-    format!("{verb} {what} of {kpi}: {series} series, {samples} samples, {anomalies} anomalies{rest}")
+    format!("{verb} {what}{kpi}: {series} series, {samples}, {anomalies}{rest}")
 }
 
 #[cfg(test)]
@@ -163,8 +165,10 @@ mod tests {
             epoch: None,
             done: false,
         };
-        let counts = "samples of shop.orders: 2 series, 300 samples, 1 anomalies";
+        let counts = "samples of shop.orders: 2 series, 300 samples, 1 anomaly";
         assert_eq!(described(&deletion), format!("would delete {counts}"));
+        let whole = described(&Deletion { scope: DeletedScope::Kpi, samples: 1, ..deletion.clone() });
+        assert_eq!(whole, "would delete the KPI shop.orders: 2 series, 1 sample, 1 anomaly");
         deletion.dry_run = false;
         assert_eq!(described(&deletion), format!("deleted {counts}; history is still being cleared"));
     }

@@ -8,10 +8,14 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::output::{UNAVAILABLE, USAGE, complain, say};
+use super::output::{DATA, UNAVAILABLE, USAGE, complain, say};
+use super::text::counted;
+use crate::config::Config;
+use crate::sources::admissible::would_refuse;
 use crate::sources::chunks::preview;
-use crate::sources::replay::{self, ReplayOptions};
+use crate::sources::replay::{self, ReplayError, ReplayOptions};
 use earcon_model::{Arrival, KpiName, WorkspaceId};
+use earcon_streams::{StreamOptions, StreamSettings};
 use earcon_tables::xlsx::is_sheet;
 use earcon_tables::{ColumnDescription, DecimalSign, Description, Order, TableOptions, TimeFormat, name_from};
 
@@ -87,21 +91,29 @@ impl TableArgs {
 }
 
 /// Sends one file at the speed of its times.
-pub(super) fn replay(args: ReplayArgs) -> ExitCode {
+pub(super) fn replay(config: Option<&Path>, args: ReplayArgs) -> ExitCode {
     let ReplayArgs { file, speed, table, destination } = args;
-    run(&[file], speed, &table, &destination, Arrival::Live)
+    run(config, &[file], speed, &table, &destination, Arrival::Live)
 }
 
 /// Sends files as history.
-pub(super) fn backfill(args: BackfillArgs) -> ExitCode {
+pub(super) fn backfill(config: Option<&Path>, args: BackfillArgs) -> ExitCode {
     let BackfillArgs { files, table, destination } = args;
-    run(&files, 0.0, &table, &destination, Arrival::Backfill)
+    run(config, &files, 0.0, &table, &destination, Arrival::Backfill)
 }
 
 /// One file after the other. Stops at the first error.
-fn run(files: &[PathBuf], speed: f64, table: &TableArgs, destination: &Destination, arrival: Arrival) -> ExitCode {
+fn run(
+    config: Option<&Path>,
+    files: &[PathBuf],
+    speed: f64,
+    table: &TableArgs,
+    destination: &Destination,
+    arrival: Arrival,
+) -> ExitCode {
     if table.dry_run {
-        let shown = files.iter().try_for_each(|file| show(file, &table.options(file)));
+        let shown = scoring(config)
+            .and_then(|scoring| files.iter().try_for_each(|file| show(file, &table.options(file), &scoring)));
         return shown.map_or_else(
             |problem| {
                 complain(&problem);
@@ -128,18 +140,35 @@ fn run(files: &[PathBuf], speed: f64, table: &TableArgs, destination: &Destinati
                 if summary.interrupted {
                     break;
                 }
+                if summary.accepted == 0 {
+                    complain(&format!("{name}no sample was accepted"));
+                    return ExitCode::from(DATA);
+                }
             }
             Err(error) => {
                 complain(&format!("{name}{error}"));
-                return ExitCode::from(UNAVAILABLE);
+                return ExitCode::from(if matches!(error, ReplayError::Read { .. }) { DATA } else { UNAVAILABLE });
             }
         }
     }
     ExitCode::SUCCESS
 }
 
+/// The limits of the times of samples, as the configuration has them.
+fn scoring(config: Option<&Path>) -> Result<StreamSettings, String> {
+    let all = |problems: Vec<String>| problems.join("; ");
+    let config =
+        Config::load(config, &[]).map_err(|problems| all(problems.iter().map(ToString::to_string).collect()))?;
+    let options = StreamOptions {
+        max_ahead_ms: config.ingest.max_ahead.as_millis() as i64,
+        max_age_ms: config.storage.history_age.as_millis() as i64,
+        ..StreamOptions::default()
+    };
+    StreamSettings::try_from(options).map_err(|problems| all(problems.iter().map(ToString::to_string).collect()))
+}
+
 /// Shows how a file is understood.
-fn show(path: &Path, options: &TableOptions) -> Result<(), String> {
+fn show(path: &Path, options: &TableOptions, scoring: &StreamSettings) -> Result<(), String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let file = File::open(path).map_err(|error| named(&error))?;
     let workbook = is_sheet(&path.to_string_lossy());
@@ -158,14 +187,24 @@ fn show(path: &Path, options: &TableOptions) -> Result<(), String> {
         let detail = becomes.map(|name| format!(" {name}")).or(reason.map(|reason| format!(": {reason}")));
         say(&format!("  {name}: {role}{}", detail.unwrap_or_default()));
     }
-    say(&format!("the first rows hold {} samples:", preview.samples.len()));
+    say(&format!("the first rows hold {}:", counted(preview.samples.len() as u64, "sample", "samples")));
     for one in preview.samples.iter().take(SHOWN) {
         let at = jiff::Timestamp::from_millisecond(one.sample.timestamp_ms);
         let at = at.map_or_else(|_| one.sample.timestamp_ms.to_string(), |time| time.to_string());
         let labels = if one.labels.is_empty() { String::new() } else { format!("{{{}}}", one.labels) };
         say(&format!("  {}{labels} {at} {}", one.kpi, one.sample.value));
     }
-    preview.problems.iter().take(SHOWN).for_each(|problem| say(&format!("  skipped: {problem}")));
+    if !preview.problems.is_empty() {
+        let count = counted(preview.problems.len() as u64, "row or cell", "rows or cells");
+        say(&format!("{count} would be skipped:"));
+        preview.problems.iter().take(SHOWN).for_each(|problem| say(&format!("  {problem}")));
+    }
+    let refused = would_refuse(&preview.samples, scoring, jiff::Timestamp::now().as_millisecond());
+    if refused.count > 0 {
+        let count = counted(refused.count as u64, "sample", "samples");
+        say(&format!("{count} would be refused by a server with this configuration:"));
+        refused.reasons.iter().take(SHOWN).for_each(|reason| say(&format!("  {reason}")));
+    }
     if let Some(warning) = preview.warning {
         say(&format!("warning: {warning}"));
     }

@@ -6,6 +6,8 @@ use crate::telemetry::plain_lines;
 
 /// Exit code: the command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
 pub(super) const USAGE: u8 = 64;
+/// Exit code: the input holds nothing that can be used (`EX_DATAERR`).
+pub(super) const DATA: u8 = 65;
 /// Exit code: a port, a directory or a server is not available (`EX_UNAVAILABLE`).
 pub(super) const UNAVAILABLE: u8 = 69;
 

@@ -81,7 +81,7 @@ async fn start_feed(app: &App) -> Result<tokio::task::JoinHandle<()>, StartError
     let workspace = WorkspaceId::new(DEMO_WORKSPACE).map_err(|error| StartError::Settings(error.to_string()))?;
     let directory = app.directory().clone();
     directory.ensure(&workspace).await.map_err(|error| StartError::Settings(error.to_string()))?;
-    Ok(tokio::spawn(host_feed::run(directory, app.system_pass(&workspace), app.clock())))
+    Ok(tokio::spawn(host_feed::run(directory, app.system_pass(&workspace), app.meanings(), app.clock())))
 }
 
 fn announce(app: &App, demo: bool) {

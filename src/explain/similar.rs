@@ -71,6 +71,7 @@ mod tests {
             feedback: None,
             muted: None,
             unit: None,
+            end: None,
         }
     }
 

@@ -32,6 +32,7 @@ use crate::services::storage_health::StorageHealth;
 use crate::telemetry::Metric;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, SeriesStore};
+use earcon_streams::StreamSettings;
 use earcon_tenancy::{Authorizer, Creators};
 
 /// Limits of the gateway.
@@ -47,6 +48,8 @@ pub struct Limits {
     pub replay_events: u64,
     /// Gets the samples of agents that name no workspace.
     pub workspace: WorkspaceId,
+    /// Limits of the times of samples, for previews of files.
+    pub scoring: Arc<StreamSettings>,
     /// How long clients may take.
     pub times: Times,
     /// What all clients together may hold.
@@ -140,6 +143,7 @@ impl Gateway {
             max_upload_bytes: limits.max_upload_bytes,
             max_batch_samples: limits.max_batch_samples,
             default_workspace: limits.workspace,
+            scoring: limits.scoring,
         };
         let events = EventsParts {
             shared: shared.clone(),

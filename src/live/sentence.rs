@@ -1,12 +1,12 @@
 //! An anomaly in one sentence, from its own numbers alone. The sentence has the value, the expected
 //! range, the rank among earlier samples, and the start.
 //!
-//! Numbers have about four significant digits, the unit that was stated, and no prefixes.
+//! Numbers are written as the dashboard writes them, by `earcon_model::quantity`.
 
 use std::fmt::Write;
 
-use earcon_model::meaning::symbol;
-use earcon_model::{Anomaly, Direction, Feature, Rank};
+use earcon_model::quantity::{Unit, thousands};
+use earcon_model::{Anomaly, Direction, EpisodeEnd, Feature, Rank};
 
 /// The sentence, in English. Times are UTC.
 pub fn sentence(anomaly: &Anomaly) -> String {
@@ -17,12 +17,12 @@ pub fn sentence(anomaly: &Anomaly) -> String {
 }
 
 fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
-    let symbol = anomaly.unit.as_deref().map(symbol).unwrap_or_default();
-    write!(text, "{} {}: {}", anomaly.kpi, finding(anomaly), quantity(anomaly.peak_value, &symbol))?;
+    let unit = Unit::of_kpi(anomaly.kpi.as_str(), anomaly.unit.as_deref());
+    write!(text, "{} {}: {}", anomaly.kpi, finding(anomaly), unit.write(anomaly.peak_value))?;
     if anomaly.peak_expected.is_finite() {
-        write!(text, " where {} was expected", quantity(anomaly.peak_expected, &symbol))?;
+        write!(text, " where {} was expected", unit.write(anomaly.peak_expected))?;
         if anomaly.peak_lower.is_finite() && anomaly.peak_upper.is_finite() {
-            write!(text, " ({} to {})", number(anomaly.peak_lower), quantity(anomaly.peak_upper, &symbol))?;
+            write!(text, " ({})", unit.write_range(anomaly.peak_lower, anomaly.peak_upper))?;
         }
     }
     match anomaly.rank {
@@ -38,7 +38,13 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
         write!(text, ", until {}", time(anomaly.last_at_ms))?;
     }
     let plural = if anomaly.samples == 1 { "sample" } else { "samples" };
-    write!(text, " ({} anomalous {plural}).", grouped(anomaly.samples))
+    write!(text, " ({} anomalous {plural})", grouped(anomaly.samples))?;
+    text.push_str(match anomaly.end {
+        Some(EpisodeEnd::Deleted) => "; it is over because a person deleted samples of it.",
+        Some(EpisodeEnd::SeriesEnded) => "; it is over because its series ended.",
+        Some(EpisodeEnd::Calm) | None => ".",
+    });
+    Ok(())
 }
 
 /// The reason in words. "Above" and "below" compare the value at the peak with the range that the
@@ -69,45 +75,6 @@ fn percent_below(reached: u32, of: u32) -> f64 {
     hundredths as f64 / 100.0
 }
 
-/// A number with the symbol of its unit: `12.5 ms`, `7/s`, `98`.
-pub fn quantity(value: f64, symbol: &str) -> String {
-    let space = if symbol.is_empty() || symbol.starts_with('/') { "" } else { " " };
-    format!("{}{space}{symbol}", number(value))
-}
-
-/// A number for people: about four significant digits, thousands apart, no needless zeros.
-pub fn number(value: f64) -> String {
-    let size = value.abs();
-    if !value.is_finite() {
-        return "nothing".to_owned();
-    }
-    if size != 0.0 && !(1e-4..1e12).contains(&size) {
-        return trimmed(format!("{value:.3e}"));
-    }
-    let digits = if size == 0.0 { 0.0 } else { size.log10().floor() };
-    let places = (3.0 - digits).clamp(0.0, 7.0) as usize;
-    let plain = format!("{value:.places$}");
-    let plain = if plain.contains('.') { plain.trim_end_matches('0').trim_end_matches('.').to_owned() } else { plain };
-    if plain == "-0" {
-        return "0".to_owned();
-    }
-    let (sign, rest) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
-    let (whole, fraction) = rest.split_once('.').map_or((rest, ""), |(whole, fraction)| (whole, fraction));
-    let dot = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{}{dot}{fraction}", thousands(whole))
-}
-
-/// `1.200e15` as `1.2e15`.
-fn trimmed(scientific: String) -> String {
-    match scientific.split_once('e') {
-        Some((mantissa, exponent)) => {
-            let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
-            format!("{mantissa}e{exponent}")
-        }
-        None => scientific,
-    }
-}
-
 /// A count with its thousands apart.
 pub fn count(number: u64) -> String {
     thousands(&number.to_string())
@@ -115,21 +82,6 @@ pub fn count(number: u64) -> String {
 
 fn grouped(number: u32) -> String {
     count(number.into())
-}
-
-/// Digits in groups of three when there are more than four.
-fn thousands(digits: &str) -> String {
-    if digits.len() <= 4 {
-        return digits.to_owned();
-    }
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `2026-01-01 12:00:05 UTC`; milliseconds for times beyond the calendar.
@@ -168,6 +120,7 @@ mod tests {
             feedback: None,
             muted: None,
             unit: None,
+            end: None,
         }
     }
 
@@ -175,7 +128,7 @@ mod tests {
     fn sentence_names_series_range_rank_and_start() {
         assert_eq!(
             sentence(&anomaly()),
-            "checkout.revenue is below the expected range: 12.5 where 98 was expected (90.25 to 105.8), more extreme \
+            "checkout.revenue is below the expected range: 12.5 where 98 was expected (90.25–105.8), more extreme \
              than all of the 8000 samples before; since 2026-01-01 00:00:00 UTC (14 anomalous samples)."
         );
     }
@@ -183,7 +136,10 @@ mod tests {
     #[test]
     fn sentence_has_the_unit_that_was_stated() {
         let of = |unit: &str| sentence(&Anomaly { unit: Some(unit.to_owned()), ..anomaly() });
-        assert!(of("ms").contains("12.5 ms where 98 ms was expected (90.25 to 105.8 ms),"), "{}", of("ms"));
+        assert!(of("ms").contains("12.5 ms where 98 ms was expected (90.25–105.8 ms),"), "{}", of("ms"));
+        assert!(of("By/s").contains("12.5 B/s where 98 B/s"), "{}", of("By/s"));
+        let large = Anomaly { peak_value: 150e6, unit: Some("By/s".into()), ..anomaly() };
+        assert!(sentence(&large).contains(": 150 MB/s where"), "{}", sentence(&large));
         assert!(of("{request}/s").contains("12.5 request/s where"), "{}", of("{request}/s"));
         assert!(of("1/s").contains("12.5/s where 98/s"), "{}", of("1/s"));
         assert!(of("1").contains("12.5 where 98 was"), "{}", of("1"));
@@ -218,31 +174,10 @@ mod tests {
             "checkout.revenue repeats the same value: 12.5; since 2026-01-01 00:00:00 UTC, until 2026-01-01 \
              00:01:00 UTC (1 anomalous sample)."
         );
+        let deleted = Anomaly { closed_at_ms: Some(1), end: Some(EpisodeEnd::Deleted), ..anomaly() };
+        assert!(sentence(&deleted).ends_with("; it is over because a person deleted samples of it."));
         let odd = Anomaly { opened_at_ms: i64::MAX, rank: Some(Rank { reached: 2, of: 40_000 }), ..anomaly() };
         let text = sentence(&odd);
         assert!(text.contains("more extreme than 99.99 % of the 40,000 samples before"), "{text}");
-    }
-
-    #[test]
-    fn numbers_are_for_people() {
-        let said = [
-            (0.0, "0"),
-            (-0.0, "0"),
-            (12.5, "12.5"),
-            (1234.5678, "1235"),
-            (0.1 + 0.2, "0.3"),
-            (98_765.4, "98,765"),
-            (1_234_567.0, "1,234,567"),
-            (-0.012_345, "-0.01235"),
-            (1e15, "1e15"),
-            (-2.5e-7, "-2.5e-7"),
-            (0.000_1, "0.0001"),
-            (999.96, "1000"),
-            (f64::NAN, "nothing"),
-            (-12_345.0, "-12,345"),
-        ];
-        for (value, text) in said {
-            assert_eq!(number(value), text, "{value}");
-        }
     }
 }

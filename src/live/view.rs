@@ -42,7 +42,7 @@ pub struct SeriesView {
     pub status: SeriesStatus,
     /// Late samples since the process started.
     pub late: u64,
-    /// The open anomaly.
+    /// The open anomaly, with the samples up to the newest. Its peak is that of its latest event.
     pub anomaly: Option<Box<Anomaly>>,
     /// The factor that feedback applies to the configured sensitivity, as of the last feedback or
     /// the last start.
@@ -170,7 +170,9 @@ impl KpiView {
             SeriesEvent::Samples(parts) => {
                 for part in parts {
                     let counted = part.counter.map_or(0, |counter| u64::from(counter.late));
-                    self.apply_samples(part).late += part.late.len() as u64 + counted;
+                    let series = self.apply_samples(part);
+                    series.late += part.late.len() as u64 + counted;
+                    series.count_anomalous(part);
                 }
             }
             SeriesEvent::Backfilled(parts) => {
@@ -232,6 +234,17 @@ impl KpiView {
 }
 
 impl SeriesView {
+    /// Counts the samples of the open anomaly as its episode does, which reports only some of them.
+    fn count_anomalous(&mut self, part: &SeriesSamples) {
+        let Some(anomaly) = &mut self.anomaly else { return };
+        for sample in part.samples.iter().filter(|sample| sample.is_outside()) {
+            if sample.timestamp_ms > anomaly.last_at_ms {
+                anomaly.samples = anomaly.samples.saturating_add(1);
+                anomaly.last_at_ms = sample.timestamp_ms;
+            }
+        }
+    }
+
     fn empty() -> Self {
         Self {
             last: None,

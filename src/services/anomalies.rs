@@ -68,6 +68,27 @@ impl AnomalyService {
         }
     }
 
+    /// Replaces open anomalies, as history has them, by their state in the live view. History has
+    /// that of their latest events, which do not report each sample.
+    ///
+    /// # Errors
+    /// If the workspace is restarting.
+    pub async fn bring_up_to_date(&self, hub: &Hub, anomalies: &mut [Anomaly]) -> Result<(), AnomalyError> {
+        if anomalies.iter().all(|anomaly| anomaly.closed_at_ms.is_some()) {
+            return Ok(());
+        }
+        let (_, kpis) = hub.view().await.ok_or(AnomalyError::Restarting)?;
+        for anomaly in anomalies.iter_mut().filter(|anomaly| anomaly.closed_at_ms.is_none()) {
+            let kpi = kpis.binary_search_by(|view| view.kpi.cmp(&anomaly.kpi)).ok().map(|at| &kpis[at]);
+            let series = kpi.and_then(|view| view.series.get(&anomaly.labels));
+            let live = series.and_then(|series| series.anomaly.as_deref());
+            if let Some(live) = live.filter(|live| live.id == anomaly.id) {
+                anomaly.clone_from(live);
+            }
+        }
+        Ok(())
+    }
+
     /// Notes on open anomalies which mute covers them now. Their latest events may be from before
     /// it.
     pub async fn mark_muted(&self, pass: &WorkspacePass, anomalies: &mut [Anomaly]) {

@@ -4,15 +4,21 @@
 //! more. A change on this node holds at once, one on another node within a few seconds.
 //! **A crash loses** nothing: senders state it again with each series that is new to a node.
 
-use std::collections::BTreeMap;
+mod arriving;
+mod ignored;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::arriving::Announced;
+use self::arriving::Arriving;
+pub use self::ignored::IgnoredUnit;
 use super::cached::{CachePolicy, Cached};
 use super::records::{Family, Records};
-use earcon_model::{EventBody, KpiName, Meaning, WorkspaceKey};
+use earcon_model::{Anomaly, EventBody, KpiName, Meaning, WorkspaceKey};
 use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -88,6 +94,7 @@ impl Document {
 pub struct MeaningService {
     records: Records<Document>,
     cached: Cached<Meanings>,
+    arriving: Arriving,
 }
 
 impl MeaningService {
@@ -103,7 +110,7 @@ impl MeaningService {
                 Ok(Arc::new(Meanings { document: document.unwrap_or_default(), revision }))
             }
         });
-        Self { records, cached }
+        Self { records, cached, arriving: Arriving::default() }
     }
 
     /// The meanings of a workspace, at most a few seconds old.
@@ -120,6 +127,42 @@ impl MeaningService {
     /// Those of the store.
     pub async fn stored(&self, pass: &WorkspacePass) -> Result<Arc<Meanings>, PortError> {
         self.cached.refresh(pass).await
+    }
+
+    /// Has anomalies of a request carry the units that it states, before those are kept. Of two
+    /// units for a KPI the first holds.
+    pub fn announce(&self, pass: &WorkspacePass, stated: &[(KpiName, Meaning)]) -> Announced {
+        self.arriving.announce(pass.workspace(), stated)
+    }
+
+    /// The stated units that are ignored, because other ones hold.
+    pub async fn ignored(&self, pass: &WorkspacePass, stated: &[(KpiName, Meaning)]) -> Vec<IgnoredUnit> {
+        // Without the record, nothing can be said.
+        let known = self.current(pass).await.unwrap_or_default();
+        let mut first: HashMap<&KpiName, (&str, bool)> = HashMap::new();
+        let mut ignored = Vec::new();
+        for (kpi, meaning) in stated {
+            let Some(unit) = meaning.unit.as_deref() else { continue };
+            let kept = known.get(kpi).and_then(|kept| Some((kept.meaning.unit.as_deref()?, kept.by_person)));
+            let (holds, by_person) = *first.entry(kpi).or_insert(kept.unwrap_or((unit, false)));
+            if holds != unit {
+                let (kpi, stated, holds) = (kpi.clone(), unit.to_owned(), holds.to_owned());
+                ignored.push(IgnoredUnit { kpi, stated, holds, by_person });
+            }
+        }
+        ignored
+    }
+
+    /// Notes units on anomalies that were found before the unit was known.
+    pub async fn fill(&self, pass: &WorkspacePass, anomalies: &mut [Anomaly]) {
+        if anomalies.iter().all(|anomaly| anomaly.unit.is_some()) {
+            return;
+        }
+        // Without the record, an anomaly is shown as it was found.
+        let known = self.current(pass).await.unwrap_or_default();
+        for anomaly in anomalies.iter_mut().filter(|anomaly| anomaly.unit.is_none()) {
+            anomaly.unit = known.get(&anomaly.kpi).and_then(|stated| stated.meaning.unit.clone());
+        }
     }
 
     /// Keeps what senders state, durably, where nothing is known yet.
@@ -204,7 +247,12 @@ impl MeaningService {
         let known = self.known(pass.key());
         for anomaly in anomalies {
             let stated = known.as_ref().and_then(|known| known.get(&anomaly.kpi));
-            anomaly.unit = stated.and_then(|stated| stated.meaning.unit.clone());
+            anomaly.unit = match stated {
+                Some(StatedMeaning { meaning, by_person }) if *by_person || meaning.unit.is_some() => {
+                    meaning.unit.clone()
+                }
+                _ => self.arriving.unit(pass.workspace(), &anomaly.kpi),
+            };
         }
         self.read_soon(pass);
     }

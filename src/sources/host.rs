@@ -29,6 +29,7 @@ use rates::Rates;
 use scrape::Scrape;
 
 mod kernel_text;
+pub(crate) mod meanings;
 mod rates;
 mod scrape;
 

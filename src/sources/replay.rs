@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::SourceSample;
+use super::admissible::named;
 use super::batcher::Batcher;
 use super::chunks::{FileError, Portion, read_ahead};
 use super::post::{PostError, Poster, Receipt};
@@ -74,11 +75,13 @@ impl fmt::Display for Summary {
         if self.interrupted {
             f.write_str("stopped before the end: ")?;
         }
-        write!(f, "{} samples accepted", self.accepted)?;
+        let s = |count: u64| if count == 1 { "" } else { "s" };
+        write!(f, "{} sample{} accepted", self.accepted, s(self.accepted))?;
         if self.late > 0 {
             write!(f, " ({} late: stored, not scored)", self.late)?;
         }
-        write!(f, ", {} rejected, {} rows or cells skipped", self.rejected, self.skipped)?;
+        let skipped = if self.skipped == 1 { "row or cell" } else { "rows or cells" };
+        write!(f, ", {} rejected, {} {skipped} skipped", self.rejected, self.skipped)?;
         if self.unconfirmed > 0 {
             write!(f, ", {} unconfirmed", self.unconfirmed)?;
         }
@@ -234,9 +237,8 @@ impl Replay {
 
     fn show_rejected(&mut self, samples: &[SourceSample], receipt: &Receipt) {
         for rejected in &receipt.rejected {
-            if let Some(SourceSample { kpi, labels, sample }) = samples.get(rejected.row) {
-                let at = sample.timestamp_ms;
-                self.progress.problem(&format_args!("{kpi}{{{labels}}} at {at} was refused: {}", rejected.error));
+            if let Some(sample) = samples.get(rejected.row) {
+                self.progress.problem(&format_args!("{} was refused: {}", named(sample), rejected.error));
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use super::kpi_state::KpiState;
 use super::series::Series;
-use earcon_model::{AnomalyEvent, DeletionScope};
+use earcon_model::{AnomalyEvent, DeletionScope, EpisodeEnd};
 
 impl KpiState {
     /// Applies a deletion. Returns the open episodes that it ends, closed.
@@ -68,5 +68,5 @@ impl KpiState {
 /// Closes the open episode at its last anomalous sample.
 fn end_episode(series: &mut Series) -> Option<AnomalyEvent> {
     let last_at_ms = series.episode.open.as_ref()?.last_at_ms;
-    series.episode.end(last_at_ms)
+    series.episode.end(last_at_ms, EpisodeEnd::Deleted)
 }

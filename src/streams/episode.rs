@@ -9,7 +9,7 @@ use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
 use earcon_model::{
-    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Feedback, KpiName, Labels, SeriesId, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, EpisodeEnd, Feedback, KpiName, Labels, SeriesId, WorkspaceId,
 };
 
 /// The series and the detector that an episode belongs to.
@@ -70,7 +70,7 @@ impl Episode {
         let progress = &mut self.progress;
         progress.calm = if surprise < settings.close_score { progress.calm + 1 } else { 0 };
         if progress.calm >= settings.calm_samples {
-            anomaly.closed_at_ms = Some(timestamp_ms);
+            (anomaly.closed_at_ms, anomaly.end) = (Some(timestamp_ms), Some(EpisodeEnd::Calm));
             self.progress = Progress::default();
             return self.open.take().map(AnomalyEvent::Closed);
         }
@@ -86,12 +86,12 @@ impl Episode {
         None
     }
 
-    /// Closes the open episode at `ended_at_ms`, because its series ends, but not before its last
-    /// alert.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
+    /// Closes the open episode at `ended_at_ms`, for another reason than calm samples, but not
+    /// before its last alert.
+    pub(super) fn end(&mut self, ended_at_ms: i64, why: EpisodeEnd) -> Option<AnomalyEvent> {
         let mut anomaly = self.open.take()?;
         self.progress = Progress::default();
-        anomaly.closed_at_ms = Some(ended_at_ms.max(anomaly.last_at_ms));
+        (anomaly.closed_at_ms, anomaly.end) = (Some(ended_at_ms.max(anomaly.last_at_ms)), Some(why));
         Some(AnomalyEvent::Closed(anomaly))
     }
 
@@ -138,6 +138,7 @@ fn opened(timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> Ano
         feedback: None,
         muted: None,
         unit: None,
+        end: None,
     }
 }
 
@@ -223,6 +224,7 @@ mod tests {
         let bodies = run(&[flat(0.6, 1), flat(0.8, 1), flat(0.3, 1), flat(0.5, 1), flat(0.0, 15)].concat());
         let (at, AnomalyEvent::Closed(anomaly)) = bodies.last().unwrap() else { panic!("{bodies:?}") };
         assert_eq!((*at, anomaly.closed_at_ms), (18, Some(18)));
+        assert_eq!(anomaly.end, Some(EpisodeEnd::Calm));
         assert_eq!((anomaly.opened_at_ms, anomaly.last_at_ms, anomaly.samples), (0, 3, 3));
         assert_eq!((anomaly.peak_at_ms, anomaly.peak_value, anomaly.peak_score), (1, 1.0, 0.8));
     }

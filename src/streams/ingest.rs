@@ -1,8 +1,10 @@
 //! How samples get into the series of a KPI: live, as history, and again from the log.
 
+use std::collections::HashSet;
+
 use super::arrival::{ArrivalContext, Conditions, SeriesLimit};
 use super::counter::CounterState;
-use super::kpi_state::{KpiState, Pushed, check_sample};
+use super::kpi_state::{KpiState, Pushed, Rejection, check_sample};
 use super::series::{KpiContext, Presence, Series};
 use earcon_model::{
     AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, ScoredSamples, SeriesBatch, SeriesEvent,
@@ -44,8 +46,15 @@ impl KpiState {
                     Err(rejection) => pushed.rejected.push((row, rejection)),
                 }
             }
-            if let (Some(ended_at_ms), Some(position)) = (batch.ended_at_ms, position) {
-                self.end_series(position, ended_at_ms, context, &mut collected);
+            if let Some(ended_at_ms) = batch.ended_at_ms {
+                let ended = match position {
+                    Some(position) => self.end_series(position, ended_at_ms, context, &mut collected),
+                    None => Err(Rejection::NoSuchSeries),
+                };
+                if let (Some(row), Err(rejection)) = (batch.ended_row, ended) {
+                    pushed.rejected.push((row, rejection));
+                    pushed.rejected_ends += 1;
+                }
             }
             self.note_deadline(position);
         }
@@ -128,19 +137,38 @@ impl KpiState {
         context.conditions.wall_ms.saturating_add(self.settings.max_ahead_ms)
     }
 
-    /// Ends the series. Ignored for history, for an ended series, and when newer samples exist.
-    fn end_series(&mut self, position: u32, ended_at_ms: i64, context: ArrivalContext<'_>, collected: &mut Collected) {
-        let latest_ms = self.latest_ms(context);
+    /// Ends the series. Ignored for history and for an ended series.
+    ///
+    /// # Errors
+    /// When newer samples exist, and for a time that lies too far ahead.
+    fn end_series(
+        &mut self,
+        position: u32,
+        ended_at_ms: i64,
+        context: ArrivalContext<'_>,
+        collected: &mut Collected,
+    ) -> Result<(), Rejection> {
+        let (latest_ms, wall_ms) = (self.latest_ms(context), context.conditions.wall_ms);
         let series = &mut self.series[position as usize];
         let last_ms = series.cadence.last_timestamp_ms();
-        let holds = (ended_at_ms >= last_ms || last_ms > latest_ms) && ended_at_ms <= latest_ms;
-        if context.arrival == Arrival::Backfill || series.presence == Presence::Ended || !holds {
-            return;
+        if context.arrival == Arrival::Backfill {
+            return Ok(());
+        }
+        if ended_at_ms > latest_ms {
+            let max_ahead_ms = self.settings.max_ahead_ms;
+            return Err(Rejection::TooFarAhead { timestamp_ms: ended_at_ms, wall_ms, max_ahead_ms });
+        }
+        if ended_at_ms < last_ms && last_ms <= latest_ms {
+            return Err(Rejection::EndBeforeNewest { ended_at_ms, newest_ms: last_ms });
+        }
+        if series.presence == Presence::Ended {
+            return Ok(());
         }
         let closed = series.end(ended_at_ms);
         let labels = series.labels.clone();
         collected.ends.push(SeriesEvent::Ended { labels, timestamp_ms: ended_at_ms }.into());
         collected.ends.extend(closed.map(EventBody::Anomaly));
+        Ok(())
     }
 
     /// Moves the collected events to `bodies`: `SeriesRestored` events, the samples, changes of
@@ -166,8 +194,23 @@ impl KpiState {
             };
             collected.bodies.push(scored.into());
         }
+        self.bring_up_to_date(&mut collected.episodes);
         collected.bodies.extend(collected.episodes.drain(..).map(EventBody::Anomaly));
         collected.bodies.append(&mut collected.ends);
+    }
+
+    /// The last event of an open episode has its state after all samples of the push. So a reader
+    /// of events can count on from there with the samples that follow.
+    fn bring_up_to_date(&self, episodes: &mut [AnomalyEvent]) {
+        let mut done = HashSet::new();
+        for event in episodes.iter_mut().rev() {
+            let (AnomalyEvent::Opened(reported) | AnomalyEvent::Updated(reported)) = event else { continue };
+            let series = self.index.find(&reported.labels).map(|position| &self.series[position as usize]);
+            let open = series.and_then(|series| series.episode.open.as_ref());
+            if let Some(open) = open.filter(|open| open.id == reported.id && done.insert(open.id)) {
+                reported.clone_from(open);
+            }
+        }
     }
 
     pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, context: ArrivalContext<'_>) {

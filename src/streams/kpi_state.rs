@@ -14,7 +14,7 @@ use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
 use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback,
-    KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId,
+    KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId, rfc3339,
 };
 
 /// Why a row was rejected. The text is fit to show to the sender.
@@ -30,16 +30,19 @@ pub enum Rejection {
     )]
     NegativeCounter,
     /// Before 1970: usually a wrong unit or a clock that is not set.
-    #[error("timestamp {timestamp_ms} lies before 1970; it must be milliseconds since 1970-01-01 UTC")]
+    #[error("its time {} lies before 1970; numbers must be milliseconds since 1970-01-01 UTC", rfc3339(*timestamp_ms))]
     BeforeEpoch {
         /// The timestamp as sent.
         timestamp_ms: i64,
     },
     /// Too far ahead: it would make every sample until then late.
     #[error(
-        "timestamp {timestamp_ms} lies {} ms ahead of the server's clock, which shows {wall_ms}; at most {max_ahead_ms} \
-         ms are allowed; check the clocks of sender and server, and the unit of the timestamp",
-        timestamp_ms.saturating_sub(*wall_ms)
+        "its time {} lies {} ahead of the server's clock, which shows {}; at most {} is allowed \
+         (ingest.max_ahead_seconds); check the clocks of sender and server, and the unit of the timestamp",
+        rfc3339(*timestamp_ms),
+        span(timestamp_ms.saturating_sub(*wall_ms)),
+        rfc3339(*wall_ms),
+        span(*max_ahead_ms)
     )]
     TooFarAhead {
         /// The timestamp as sent.
@@ -51,7 +54,8 @@ pub enum Rejection {
     },
     /// Older than history keeps samples.
     #[error(
-        "timestamp {timestamp_ms} is older than the {} that history keeps (storage.history_days){}",
+        "its time {} is older than the {} that history keeps (storage.history_days){}",
+        rfc3339(*timestamp_ms),
         days(*max_age_ms),
         unit_hint(*timestamp_ms)
     )]
@@ -60,6 +64,21 @@ pub enum Rejection {
         timestamp_ms: i64,
         /// The greatest age.
         max_age_ms: i64,
+    },
+    /// The end of a series that does not exist.
+    #[error("there is no such series that could end")]
+    NoSuchSeries,
+    /// The end of a series lies before its newest sample.
+    #[error(
+        "the series cannot have ended at {}, because its newest sample is of {}",
+        rfc3339(*ended_at_ms),
+        rfc3339(*newest_ms)
+    )]
+    EndBeforeNewest {
+        /// The end as sent.
+        ended_at_ms: i64,
+        /// The time of the newest sample.
+        newest_ms: i64,
     },
     /// There is no memory for another series, with the reason.
     #[error("{0}")]
@@ -76,6 +95,13 @@ pub enum Rejection {
 fn days(ms: i64) -> String {
     let days = ms / 86_400_000;
     if days == 1 { "day".to_owned() } else { format!("{days} days") }
+}
+
+/// A span in the largest unit of which it has two or more.
+fn span(ms: i64) -> String {
+    let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1_000, "seconds")];
+    let largest = units.iter().find(|(size, _)| ms >= 2 * size);
+    largest.map_or_else(|| format!("{ms} ms"), |(size, name)| format!("{} {name}", ms / size))
 }
 
 /// A time before 1973 is mostly one in seconds.
@@ -121,6 +147,8 @@ pub struct Pushed {
     pub accepted: u32,
     /// Rejected rows, by their number in the request.
     pub rejected: Vec<(u32, Rejection)>,
+    /// How many of the rejected rows hold no sample, but end a series.
+    pub rejected_ends: u64,
     /// Accepted rows that were not scored, because they are not newer than an earlier one.
     pub late: u32,
 }

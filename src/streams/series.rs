@@ -9,8 +9,8 @@ use super::feedback::FeedbackMemory;
 use super::settings::StreamSettings;
 use super::stored::Stored;
 use earcon_model::{
-    Anomaly, AnomalyEvent, AnomalyId, Arrival, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
-    SeriesStatus, WorkspaceId,
+    Anomaly, AnomalyEvent, AnomalyId, Arrival, EpisodeEnd, Features, Feedback, KpiName, Labels, Reading, Sample,
+    ScoredSample, SeriesStatus, WorkspaceId,
 };
 
 /// Read-only view of a series.
@@ -184,7 +184,7 @@ impl Series {
         self.cadence.go_back_to(ended_at_ms);
         self.presence = Presence::Ended;
         self.counter_state.forget();
-        self.episode.end(ended_at_ms)
+        self.episode.end(ended_at_ms, EpisodeEnd::SeriesEnded)
     }
 
     /// The status of the series. A stall or an end outranks an anomaly; an anomaly outranks the

@@ -14,7 +14,8 @@ use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
 use super::shadow_state::{Shadow, ShadowSeries};
 use earcon_model::{
-    AnomalyEvent, Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesEvent, SeriesSamples,
+    AnomalyEvent, Arrival, DetectorRef, DetectorSlots, EpisodeEnd, EventBody, Labels, Reading, Sample, SeriesEvent,
+    SeriesSamples,
 };
 
 /// An episode that the shadow would have opened.
@@ -114,7 +115,7 @@ impl KpiState {
                     if let (Some(position), Some(shadow)) = (position, &mut self.shadow)
                         && let Some(Some(series)) = shadow.series.get_mut(position as usize)
                     {
-                        let _unreported = series.episode.end(*timestamp_ms);
+                        let _unreported = series.episode.end(*timestamp_ms, EpisodeEnd::SeriesEnded);
                     }
                 }
                 // Stalls belong to the live series.

@@ -1,5 +1,6 @@
 //! What comes in over HTTP, whoever sends it: paths, names, closes, and limits of time and room.
 
+mod answers;
 mod names;
 mod paths;
 mod program;

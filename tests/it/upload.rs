@@ -90,7 +90,7 @@ async fn backfill_command_can_be_repeated() {
     let output = backfill().await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("first.csv: 599 samples accepted, 0 rejected, 1 rows or cells skipped"), "{said}");
+    assert!(said.contains("first.csv: 599 samples accepted, 0 rejected, 1 row or cell skipped"), "{said}");
     // A single value column gets the name of --kpi.
     assert_eq!(server.get("/kpis/shop").await.1["series"][0]["state"], "ended");
     assert_eq!(server.get("/kpis/shop.doors").await.1["series"][0]["state"], "ended");

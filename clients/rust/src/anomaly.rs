@@ -44,6 +44,9 @@ pub struct Anomaly {
     /// The unit of the values, if it was stated.
     #[serde(default)]
     pub unit: Option<String>,
+    /// Why the anomaly is over: `calm`, `series_ended` or `deleted`.
+    #[serde(default)]
+    pub end: Option<String>,
 }
 
 /// A person's answer to the question whether an anomaly was worth the alert.

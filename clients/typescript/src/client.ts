@@ -200,8 +200,12 @@ export class Client {
   }
 
   async workspaces(): Promise<{ id: string }[]> {
-    const answer = await this.#request<{ workspaces: { id: string }[] }>(`${this.#server}/api/v1/workspaces`);
-    return answer.workspaces;
+    return (await this.workspaceList()).workspaces;
+  }
+
+  /** Returns all workspaces, and whether this client may create more. */
+  workspaceList(): Promise<{ workspaces: { id: string }[]; may_create: boolean }> {
+    return this.#request(`${this.#server}/api/v1/workspaces`);
   }
 
   /** Creates a workspace. One that exists stays as it is. */

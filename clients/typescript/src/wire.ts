@@ -111,6 +111,8 @@ export interface Anomaly {
   sentence: string;
   /** The name of the mute that suppresses the alert. */
   muted: string | null;
+  /** Why it is over. null while open. */
+  end?: "calm" | "series_ended" | "deleted" | null;
   /** The unit of the values, if it was stated. */
   unit?: string | null;
 }

@@ -241,5 +241,6 @@ pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i
         feedback: None,
         muted: None,
         unit: None,
+        end: None,
     }
 }

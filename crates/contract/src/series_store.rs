@@ -357,5 +357,6 @@ fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
         feedback: None,
         muted: None,
         unit: None,
+        end: None,
     }
 }

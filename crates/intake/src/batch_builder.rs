@@ -180,7 +180,20 @@ impl<'c> Batch<'c> {
             self.push(destination, row, timestamp_ms, value)?;
         }
         match destination.0 {
-            Route::Series(..) if ended => self.end(destination, timestamp_ms.unwrap_or(self.now_ms)),
+            Route::Series(kpi, series) if ended => {
+                let at_ms = timestamp_ms.unwrap_or(self.now_ms);
+                self.end(destination, at_ms)?;
+                let series = &mut self.parsed.batches[kpi as usize].series[series as usize];
+                match (value, series.ended_at_ms) {
+                    (None, Some(_)) => series.ended_row = Some(row),
+                    (None, None) => {
+                        let error = "the series has a newer sample in this request, so it has not ended".to_owned();
+                        self.parsed.rejected.push(RejectedRow { row, error });
+                    }
+                    (Some(_), _) => {}
+                }
+                Ok(())
+            }
             Route::Rejected(reason) if value.is_none() => self.reject(row, self.reasons[reason as usize].clone()),
             _ => Ok(()),
         }

@@ -103,6 +103,29 @@ pub struct Rank {
     pub of: u32,
 }
 
+/// Why an episode is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EpisodeEnd {
+    /// Enough samples in a row were ordinary.
+    Calm,
+    /// The series has ended.
+    SeriesEnded,
+    /// A person deleted samples of it.
+    Deleted,
+}
+
+impl EpisodeEnd {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EpisodeEnd::Calm => "calm",
+            EpisodeEnd::SeriesEnded => "series_ended",
+            EpisodeEnd::Deleted => "deleted",
+        }
+    }
+}
+
 /// One episode of one series, as of its latest event. The order of the fields is part of the
 /// stored format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,4 +172,6 @@ pub struct Anomaly {
     pub muted: Option<String>,
     /// The unit of the KPI's values at its latest event, if it was stated.
     pub unit: Option<String>,
+    /// Why it is over; `None` while open.
+    pub end: Option<EpisodeEnd>,
 }

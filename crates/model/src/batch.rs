@@ -43,6 +43,8 @@ pub struct SeriesBatch {
     /// When the sender marked the end of the series, milliseconds UTC. A silence after it is no
     /// stall.
     pub ended_at_ms: Option<i64>,
+    /// The row of a marker that came without a value, so that a refusal can name it.
+    pub ended_row: Option<u32>,
     /// When the sender began to count, milliseconds UTC, if it says so. More than one if counting
     /// began again within the batch. Only for counters.
     pub starts_ms: Vec<i64>,
@@ -54,7 +56,8 @@ impl SeriesBatch {
     /// A batch of gauge values, without an end mark.
     pub fn gauge(labels: Labels, rows: impl IntoIterator<Item = (u32, Sample)>) -> Self {
         let rows = rows.into_iter().collect();
-        Self { labels, reading: Reading::Gauge, rows, ended_at_ms: None, starts_ms: Vec::new(), max_series: None }
+        let (reading, starts_ms) = (Reading::Gauge, Vec::new());
+        Self { labels, reading, rows, ended_at_ms: None, ended_row: None, starts_ms, max_series: None }
     }
 }
 
@@ -71,6 +74,11 @@ impl KpiBatch {
     /// The rows of the request that its samples came from.
     pub fn rows(&self) -> impl Iterator<Item = u32> {
         self.series.iter().flat_map(|series| series.rows.iter().map(|(row, _)| *row))
+    }
+
+    /// The rows of the request that end a series and hold no sample.
+    pub fn end_rows(&self) -> impl Iterator<Item = u32> {
+        self.series.iter().filter_map(|series| series.ended_row)
     }
 }
 

@@ -11,11 +11,15 @@ pub mod event;
 pub mod ids;
 pub mod incident;
 pub mod meaning;
+pub mod quantity;
 pub mod sample;
 pub mod series_table;
 mod small;
+mod timestamp;
 
-pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedback, FeedbackOutcome, Rank};
+pub use anomaly::{
+    Acknowledgement, Anomaly, AnomalyId, Direction, EpisodeEnd, Feature, Feedback, FeedbackOutcome, Rank,
+};
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use deletion::{Deletion, DeletionScope};
@@ -29,3 +33,4 @@ pub use incident::{Incident, IncidentId, Link, Member, TimelineEntry, TimelineKi
 pub use meaning::Meaning;
 pub use sample::{Features, Sample, ScoredSample};
 pub use series_table::SeriesTable;
+pub use timestamp::rfc3339;

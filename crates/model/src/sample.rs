@@ -28,6 +28,13 @@ pub struct ScoredSample {
     pub upper: f64,
 }
 
+impl ScoredSample {
+    /// Whether the value is outside of its band. Exactly these samples are anomalous.
+    pub fn is_outside(&self) -> bool {
+        self.value < self.lower || self.value > self.upper
+    }
+}
+
 /// The feature values behind the last score of a series; they also drive its voice.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Features {

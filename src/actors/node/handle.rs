@@ -23,11 +23,7 @@ pub enum OpenError {
     #[error("the workspace is restarting; try again in a second")]
     Unavailable,
     /// There is no such workspace.
-    #[error(
-        "there is no workspace {:?}; create it with `earcon workspaces create {}`, PUT /api/v1/workspaces/{} or the \
-         setting workspaces.names",
-        .0.as_str(), .0, .0
-    )]
+    #[error("there is no workspace {:?}", .0.as_str())]
     Unknown(WorkspaceId),
     /// This node has as many workspaces as it may have.
     #[error("this server holds at most {0} workspaces")]

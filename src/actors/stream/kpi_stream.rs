@@ -184,7 +184,8 @@ impl KpiStream {
         around.context.mutes.stamp(&mut pushed.bodies, around.context.wall.now_ms());
         around.context.meanings.stamp(&around.context.pass, &mut pushed.bodies);
         let (accepted, late) = (pushed.accepted, pushed.late);
-        let refusals = Refusals::of(self.state.kpi(), pushed.rejected);
+        let ends = pushed.rejected_ends;
+        let refusals = Refusals::of(self.state.kpi(), pushed.rejected, ends);
         if pushed.bodies.is_empty() {
             part.committed(0, accepted, late, refusals);
             return;

@@ -64,6 +64,8 @@ pub(super) fn anomalies_csv(anomalies: &[Anomaly]) -> String {
         "lower",
         "upper",
         "acknowledged_by",
+        "unit",
+        "end",
     ];
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let row = |anomaly: &Anomaly| {
@@ -85,6 +87,8 @@ pub(super) fn anomalies_csv(anomalies: &[Anomaly]) -> String {
             number(peak.lower),
             number(peak.upper),
             seen.map(|seen| seen.by.clone()).unwrap_or_default(),
+            anomaly.unit.clone().unwrap_or_default(),
+            anomaly.end.clone().unwrap_or_default(),
         ]
     };
     let head = columns.iter().map(ToString::to_string).collect();

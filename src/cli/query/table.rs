@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use super::rows::{direction, state, timestamp};
 use super::spark;
-use crate::cli::text::{local, number, quantity, series};
+use crate::cli::text::{lasted, local, number, series};
 use crate::telemetry::plain;
-use earcon_model::meaning::symbol;
+use earcon_model::quantity::Unit;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const ALARM: Style = AnsiColor::Red.on_default();
 
 // With the offset, so that a copied time means the same to `--from`.
-const TIME: &str = "%Y-%m-%dT%H:%M:%S%:z";
+const TIME: &str = "%Y-%m-%dT%H:%M:%S%.f%:z";
 const SPARKLINE: usize = 60;
 /// Rows with at least this score are coloured.
 const SURPRISING: f64 = 0.5;
@@ -89,16 +89,15 @@ pub(super) fn anomalies(anomalies: &[Anomaly]) -> String {
 
 fn anomaly(anomaly: &Anomaly) -> Vec<String> {
     let peak = &anomaly.peak;
-    let lasted = anomaly.last_at.saturating_sub(anomaly.opened_at) / 1_000;
-    let symbol = anomaly.unit.as_deref().map(symbol).unwrap_or_default();
-    let edge = |edge: Option<f64>| edge.map_or_else(|| "·".to_owned(), number);
+    let unit = Unit::of_kpi(&anomaly.kpi, anomaly.unit.as_deref());
+    let range = peak.lower.zip(peak.upper).map(|(lower, upper)| unit.write_range(lower, upper));
     vec![
         local(anomaly.opened_at, TIME),
-        format!("{}:{:02}:{:02}", lasted / 3_600, lasted / 60 % 60, lasted % 60),
+        lasted(anomaly.last_at.saturating_sub(anomaly.opened_at)),
         state(anomaly.state).to_owned(),
         series(&anomaly.kpi, &anomaly.labels),
-        format!("{} {}", quantity(peak.value, &symbol), direction(anomaly.direction)),
-        format!("{} … {}", edge(peak.lower), edge(peak.upper)),
+        plain(&format!("{} {}", unit.write(peak.value), direction(anomaly.direction))).into_owned(),
+        range.map_or_else(|| "·".to_owned(), |range| plain(&range).into_owned()),
         format!("{:.2}", peak.score),
         anomaly.acknowledged.as_ref().map(|seen| plain(&seen.by).into_owned()).unwrap_or_default(),
     ]

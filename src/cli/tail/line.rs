@@ -8,11 +8,12 @@ use earcon_client::{
     ScoredSample, SeriesSamples, SeriesState, Snapshot, Units,
 };
 
-use crate::cli::text::{local, number, quantity, series};
+use crate::cli::text::{counted, lasted, local, series};
 use crate::telemetry::plain;
-use earcon_model::meaning::symbol;
+use earcon_model::quantity::Unit;
 
 const TIME: &str = "%H:%M:%S%.3f";
+const DATE: &str = "%Y-%m-%d %H:%M:%S%.f";
 /// The widest column of names. A longer name shifts only its own line.
 const WIDEST: usize = 48;
 
@@ -27,15 +28,18 @@ const NOTE: Style = AnsiColor::Cyan.on_default();
 #[derive(Default)]
 pub(super) struct Lines {
     width: usize,
-    /// The symbols of the KPIs' units.
-    symbols: HashMap<String, String>,
+    /// The units that were stated.
+    units: HashMap<String, Unit>,
 }
 
 impl Lines {
     /// Shows numbers with these units from now on.
     pub(super) fn set_units(&mut self, units: Units) {
-        let symbols = units.kpis.into_iter().map(|(kpi, settings)| (kpi, plain(&settings.symbol).into_owned()));
-        self.symbols = symbols.collect();
+        let stated = units.kpis.into_iter().filter_map(|(kpi, settings)| {
+            let unit = Unit::stated(&settings.unit?);
+            Some((kpi, unit))
+        });
+        self.units = stated.collect();
     }
 
     /// The lines of an event, with style codes. The output stream removes them if necessary.
@@ -66,7 +70,7 @@ impl Lines {
                 vec![self.line(time, &series(kpi, &given.labels), NOTE, &text)]
             }
             EventData::SeriesStalled { labels, last_timestamp } => {
-                let text = format!("stalled: nothing since {}", local(*last_timestamp, TIME));
+                let text = format!("stalled: nothing since {}", local(*last_timestamp, DATE));
                 vec![self.line(time, &series(kpi, labels), UNUSUAL, &text)]
             }
             EventData::SeriesRestored { labels, .. } => {
@@ -77,7 +81,8 @@ impl Lines {
             }
             EventData::SamplesBackfilled { series: all } => {
                 let line = |of: &earcon_client::Backfilled| {
-                    let text = format!("history ingested: {} samples", of.samples + of.late);
+                    let samples = counted(of.samples + of.late, "sample", "samples");
+                    let text = format!("history ingested: {samples}");
                     (series(kpi, &of.labels), text)
                 };
                 all.iter().map(line).map(|(series, text)| self.line(time, &series, NOTE, &text)).collect()
@@ -88,15 +93,15 @@ impl Lines {
             EventData::KpiResumed => vec![self.line(time, kpi, CALM, "resumed")],
             EventData::Deleted(deleted) => {
                 let what = match deleted.scope {
-                    DeletedScope::Kpi => "the KPI was deleted",
-                    DeletedScope::Series => "series were deleted",
-                    DeletedScope::Samples => "samples were deleted",
+                    DeletedScope::Kpi => "the KPI was deleted".to_owned(),
+                    DeletedScope::Series => "its series were deleted".to_owned(),
+                    DeletedScope::Samples => format!("samples were deleted{}", range(deleted.from, deleted.to)),
                 };
-                vec![self.line(time, &series(kpi, &deleted.labels), NOTE, what)]
+                vec![self.line(time, &series(kpi, &deleted.labels), NOTE, &what)]
             }
             EventData::DetectorChanged { live, shadow } => {
-                let beside = shadow.as_deref().map(|shadow| format!(", trying out {}", plain(shadow)));
-                let text = format!("scored by {}{}", plain(live), beside.unwrap_or_default());
+                let second = shadow.as_deref().map(|shadow| format!(", with {} as shadow", plain(shadow)));
+                let text = format!("scored by {}{}", plain(live), second.unwrap_or_default());
                 vec![self.line(time, kpi, NOTE, &text)]
             }
             EventData::DetectorTrained { entry, series, .. } => {
@@ -119,7 +124,7 @@ impl Lines {
                 let (score, expected) = (of.score, of.expected);
                 let sample = ScoredSample { timestamp, value, score, expected, lower: of.lower, upper: of.upper };
                 let warming = of.warming.map(|warming| (warming.seen, warming.needed));
-                let (style, text) = said(&sample, of.state, warming, self.symbol(&kpi.kpi));
+                let (style, text) = said(&sample, of.state, warming, &self.unit(&kpi.kpi));
                 lines.push(self.line(timestamp, &series(&kpi.kpi, &of.labels), style, &text));
             }
         }
@@ -136,7 +141,7 @@ impl Lines {
             return self.line(time, &name, DIM, &format!("{} late", of.late.len()));
         };
         let warming = of.warming.map(|warming| (warming.seen, warming.needed));
-        let (style, mut text) = said(sample, of.state, warming, self.symbol(kpi));
+        let (style, mut text) = said(sample, of.state, warming, &self.unit(kpi));
         if of.samples.len() > 1 {
             text.push_str(&format!("  (and {} before it)", of.samples.len() - 1));
         }
@@ -146,8 +151,8 @@ impl Lines {
         self.line(sample.timestamp, &name, style, &text)
     }
 
-    fn symbol(&self, kpi: &str) -> &str {
-        self.symbols.get(kpi).map_or("", String::as_str)
+    fn unit(&self, kpi: &str) -> Unit {
+        self.units.get(kpi).cloned().unwrap_or_else(|| Unit::of_kpi(kpi, None))
     }
 
     /// The column of names shows the first mover's KPI.
@@ -164,24 +169,34 @@ impl Lines {
 
     fn anomaly(&mut self, time: i64, style: Style, what: &str, anomaly: &Anomaly) -> String {
         let peak = &anomaly.peak;
-        let symbol = anomaly.unit.as_deref().map(symbol).unwrap_or_default();
+        let unit = Unit::of_kpi(&anomaly.kpi, anomaly.unit.as_deref());
         let side = match anomaly.direction {
             Direction::Above => "above ",
             Direction::Below => "below ",
             Direction::Unknown => "",
         };
-        let band = match (peak.lower, peak.upper) {
-            (Some(lower), Some(upper)) => format!("{side}{} … {}", number(lower), quantity(upper, &symbol)),
-            _ => side.trim_end().to_owned(),
-        };
+        let band =
+            peak.lower.zip(peak.upper).map(|(lower, upper)| format!(", {side}{}", unit.write_range(lower, upper)));
         let reason = match anomaly.reason {
             Reason::RobustZ => "unusual distance from its recent median",
             Reason::ResidualZ => "unusual distance from its forecast",
             Reason::Volatility => "repeats the same value",
-            Reason::Slope => "for several samples",
+            Reason::Slope => "several samples on one side of its forecast",
             Reason::Unknown => "unusual",
         };
-        let text = format!("{what}: {} {band}, score {:.2}, {reason}", quantity(peak.value, &symbol), peak.score);
+        // The first sample is the peak. Later events are about a value of the past.
+        let of_peak = if anomaly.samples > 1 || anomaly.closed_at.is_some() { "peak " } else { "" };
+        let mut text = format!("{what}: {of_peak}{}{}", unit.write(peak.value), band.unwrap_or_default());
+        text.push_str(&format!(", score {:.2}, {reason}", peak.score));
+        if anomaly.samples > 1 {
+            let span = lasted(anomaly.last_at.saturating_sub(anomaly.opened_at));
+            text.push_str(&format!(", {} samples in {span}", anomaly.samples));
+        }
+        text.push_str(match anomaly.end.as_deref() {
+            Some("deleted") => "; a person deleted samples of it",
+            Some("series_ended") => "; its series ended",
+            _ => "",
+        });
         self.line(time, &series(&anomaly.kpi, &anomaly.labels), style, &text)
     }
 
@@ -194,8 +209,14 @@ impl Lines {
     }
 }
 
-fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, symbol: &str) -> (Style, String) {
-    let value = quantity(sample.value, symbol);
+/// The range of a deletion: ` from … until …`.
+fn range(from: Option<i64>, to: Option<i64>) -> String {
+    let part = |word, at: Option<i64>| at.map(|at| format!(" {word} {}", local(at, DATE))).unwrap_or_default();
+    part("from", from) + &part("until", to)
+}
+
+fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, unit: &Unit) -> (Style, String) {
+    let value = unit.write(sample.value);
     let Some(score) = sample.score else {
         let far = warming.map_or_else(String::new, |(seen, needed)| format!(" {seen} of {needed}"));
         return (DIM, format!("{value:>12}  warming up{far}"));
@@ -206,7 +227,7 @@ fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, 
         _ => PLAIN,
     };
     let band = match (sample.lower, sample.upper) {
-        (Some(lower), Some(upper)) => format!("  ordinary {} … {}", number(lower), quantity(upper, symbol)),
+        (Some(lower), Some(upper)) => format!("  ordinary {}", unit.write_range(lower, upper)),
         _ => String::new(),
     };
     (style, format!("{value:>12}  score {score:.2}{band}"))
@@ -229,11 +250,23 @@ mod tests {
         let shown = plain(&lines);
         assert_eq!(lines.len(), 2);
         assert!(
-            shown.contains("a.b{region=eu}          12.5  score 0.61  ordinary 1 … 2.25  (and 1 before it)"),
+            shown.contains("a.b{region=eu}          12.5  score 0.61  ordinary 1–2.25  (and 1 before it)"),
             "{shown}"
         );
         assert!(shown.contains("7  warming up 1 of 30  (and 1 late)"), "{shown}");
         assert!(lines[0].contains("\u{1b}["), "an anomalous sample is coloured");
+    }
+
+    #[test]
+    fn an_anomaly_that_is_over_says_its_peak_its_length_and_why() {
+        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"anomaly.closed","workspace":"local","subject":"kpi/a","kpi":"a","data":{
+            "id":"x","kpi":"a","labels":{},"state":"closed","opened_at":1000,"last_at":91000,"closed_at":91000,"direction":"above","reason":"residual_z",
+            "peak":{"timestamp":2000,"value":1.5e8,"score":0.97,"expected":1.0,"lower":1e6,"upper":2e6},"samples":14,"detector":"d","acknowledged":null,
+            "feedback":null,"rank":null,"unit":"By/s","sentence":"","muted":null,"end":"deleted"}}"#;
+        let shown = plain(&Lines::default().event(&Event::from_json(text).unwrap()));
+        let expected = "anomaly closed: peak 150 MB/s, above 1–2 MB/s, score 0.97, unusual distance from its forecast, \
+                        14 samples in 0:01:30; a person deleted samples of it";
+        assert!(shown.ends_with(expected), "{shown}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn anomaly(opened: i64, last: i64) -> Anomaly {
         feedback: None,
         muted: None,
         unit: None,
+        end: None,
     }
 }
 

@@ -109,7 +109,7 @@ pub(crate) async fn list(
     authorized: Authorized,
     Params(params): Params<AnomaliesParams>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&state).await?;
+    let workspace = authorized.workspace(&state).await?;
     let page = PageRequest::new(params.limit, DEFAULT_LIMIT, MAX_LIMIT, params.before.as_deref())?;
     let filter = AnomalyFilter {
         kpi: params.kpi.as_deref().map(query::kpi).transpose()?,
@@ -123,7 +123,9 @@ pub(crate) async fn list(
     };
     let mut anomalies = state.series_store.anomalies(authorized.pass(), &filter).await?;
     let next = page.cut(&mut anomalies, |anomaly| (anomaly.opened_at_ms, anomaly.id.0));
+    state.anomalies.bring_up_to_date(workspace.hub(), &mut anomalies).await?;
     state.anomalies.mark_muted(authorized.pass(), &mut anomalies).await;
+    state.meanings.fill(authorized.pass(), &mut anomalies).await;
     Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::from_anomaly).collect(), next }))
 }
 
@@ -186,7 +188,10 @@ pub(crate) async fn find(
 ) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
-    state.anomalies.find(authorized.pass(), workspace.hub(), id).await?.ok_or_else(no_such)
+    let found = state.anomalies.find(authorized.pass(), workspace.hub(), id).await?;
+    let mut found = found.ok_or_else(no_such)?;
+    state.meanings.fill(authorized.pass(), std::slice::from_mut(&mut found)).await;
+    Ok(found)
 }
 
 impl From<AnomalyError> for Problem {

@@ -75,7 +75,7 @@ pub(crate) struct WireDeletion<'a> {
     anomalies: u64,
     /// Whether it was only counted.
     dry_run: bool,
-    /// The `deleted` event; null if it was only counted.
+    /// The `deleted` event; null if it was only counted, or there was nothing to delete.
     seq: Option<u64>,
     epoch: Option<String>,
     /// Whether history no longer has any of it. If not, it goes on by itself.
@@ -179,6 +179,10 @@ async fn delete(
     let size = size(state.series_store.as_ref(), pass, &kpi, &scope).await?;
     if dry_run {
         return Ok(json(&answer(&kpi, &scope, series, size)));
+    }
+    if scope != DeletionScope::Kpi && series == 0 && size == DeletionSize::default() {
+        // Followers need no event about it.
+        return Ok(json(&WireDeletion { dry_run: false, done: true, ..answer(&kpi, &scope, series, size) }));
     }
     if scope == DeletionScope::Kpi {
         // Before the KPI itself: if this fails, the request can be repeated.

@@ -14,11 +14,14 @@ use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::reply::json;
 use earcon_model::WorkspaceId;
+use earcon_tenancy::Principal;
 
 /// The workspaces of this server.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Workspaces {
     workspaces: Vec<Workspace>,
+    /// Whether this client may create more, with PUT.
+    may_create: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -37,7 +40,9 @@ pub(crate) async fn workspaces(State(state): State<ApiState>, ConnectInfo(peer):
     let may_touch = |id: &WorkspaceId| state.access.admit(peer.address().ip(), id).is_ok();
     let all = state.directory.workspaces();
     let workspaces = all.iter().filter(|id| may_touch(id)).map(|id| Workspace { id: id.to_string() }).collect();
-    json(&Workspaces { workspaces })
+    let local = peer.address().ip().to_canonical().is_loopback();
+    let may_create = local && state.creators.may_create(&Principal::Loopback).is_ok();
+    json(&Workspaces { workspaces, may_create })
 }
 
 /// Creates a workspace. One that exists stays as it is.

@@ -11,9 +11,9 @@ use crate::actors::mix::Listening;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
 use crate::gateway::http::query::mix_name;
-use crate::gateway::http::state::SharedState;
+use crate::gateway::http::state::{DELETED, SharedState};
 use crate::gateway::websocket::{Socket, Upgrade};
-use earcon_model::WorkspaceId;
+use earcon_tenancy::WorkspacePass;
 
 /// Largest message of a listener, which has nothing to say.
 const MAX_MESSAGE: usize = 4_096;
@@ -32,16 +32,16 @@ pub(crate) async fn listen(
     let upgrade = upgrade?;
     let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
-    let id = workspace.id().clone();
+    let pass = authorized.pass().clone();
     let shared = SharedState::clone(&state);
-    Ok(upgrade.accept(MAX_MESSAGE, &shared, move |socket| send(socket, listening, state, id)))
+    Ok(upgrade.accept(MAX_MESSAGE, &shared, move |socket| send(socket, listening, state, pass)))
 }
 
 /// Reads from the listener, while the task of its shard writes to it.
-async fn send(mut socket: Socket, listening: Listening, state: AudioState, workspace: WorkspaceId) {
+async fn send(mut socket: Socket, listening: Listening, state: AudioState, pass: WorkspacePass) {
     let config = config_frame(listening.pre_skip).wire();
     let (member, removed) = FrameMember::new(socket.outlet(), listening, config, socket.patience());
-    let membership = state.transmitters.join_frames(&workspace, member, &state.shutdown);
+    let membership = state.transmitters.join_frames(pass.workspace(), member, &state.shutdown);
     let shutdown = state.shutting_down();
     tokio::pin!(shutdown, removed);
     let ended = loop {
@@ -55,6 +55,7 @@ async fn send(mut socket: Socket, listening: Listening, state: AudioState, works
     drop(membership);
     match ended {
         Some(ended) => socket.end(ended).await,
+        None if state.is_deleted(&pass) => socket.close(CloseCode::Normal, DELETED).await,
         None => socket.close(CloseCode::Restart, "the mix ends; connect again").await,
     }
 }

@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::follower::{FollowRequest, Follower, Frame, NotBegun};
-use super::state::{DELETED, EventsState};
+use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::reply::X_ACCEL_BUFFERING;
+use crate::gateway::http::state::DELETED;
 use crate::live::MessageFrame;
 use earcon_ports::Epochs;
 use earcon_tenancy::WorkspacePass;
@@ -44,7 +45,7 @@ fn events(
     state: EventsState,
     pass: WorkspacePass,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    let directory = state.directory.clone();
+    let after = state.clone();
     let frames = stream::unfold(follower, |mut follower| async move {
         follower.ready().await?;
         let frames: Vec<_> = follower.take_ready().collect();
@@ -53,14 +54,15 @@ fn events(
         let events = frames.into_iter().map(move |frame| Ok(event(frame, &epochs)));
         Some((stream::iter(events), follower))
     });
-    let end = stream::once(async move { directory.is_deleted(&pass).then(end) }).filter_map(std::future::ready);
+    // A browser connects again after any end, so the last event says why that is no use.
+    let end = stream::once(async move { after.is_deleted(&pass).then(closed) }).filter_map(std::future::ready);
     frames.flatten().chain(end).take_until(async move { state.shutting_down().await })
 }
 
 /// The last event of a workspace that was deleted.
-fn end() -> Result<Event, Infallible> {
-    let data = serde_json::json!({"type": "end", "reason": DELETED}).to_string();
-    Ok(Event::default().event("end").data(data))
+fn closed() -> Result<Event, Infallible> {
+    let data = serde_json::json!({"type": "closed", "reason": DELETED}).to_string();
+    Ok(Event::default().event("closed").data(data))
 }
 
 fn event(frame: Frame, epochs: &Epochs) -> Event {

@@ -7,9 +7,6 @@ use super::snapshots::Snapshots;
 use crate::gateway::http::state::{SharedState, WingState};
 use earcon_ports::EventLog;
 
-/// The reason for which a connection to a deleted workspace ends.
-pub(super) const DELETED: &str = "the workspace was deleted";
-
 /// The state of this wing.
 pub(crate) type EventsState = WingState<EventsParts>;
 

@@ -14,10 +14,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::encoding::Encoding;
 use super::follower::{FollowRequest, Follower, NotBegun};
 use super::member::{Left, Member, Progress};
-use super::state::{DELETED, EventsState};
+use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::connection_group::Membership;
 use crate::gateway::http::outlet::Gone;
+use crate::gateway::http::state::DELETED;
 use crate::gateway::http::state::SharedState;
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
@@ -139,7 +140,7 @@ impl Connection {
         match end {
             End::Client(ended) => self.socket.end(ended).await,
             // It is not 1012: another connection would find no workspace.
-            End::Reconnect if self.state.directory.is_deleted(&self.pass) => {
+            End::Reconnect if self.state.is_deleted(&self.pass) => {
                 self.socket.close(CloseCode::Normal, DELETED).await;
             }
             End::Reconnect => self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await,

@@ -45,8 +45,20 @@ impl Authorized {
     /// 404 when the workspace does not exist, 503 while it restarts.
     pub(crate) async fn workspace(&self, state: &SharedState) -> Result<Workspace, Problem> {
         let found = state.directory.find(&self.pass).await?;
-        found.ok_or_else(|| OpenError::Unknown(self.pass.workspace().clone()).into())
+        found.ok_or_else(|| no_such_workspace(state, &self.pass))
     }
+}
+
+/// 404, with the ways to create the workspace that are open to the client.
+pub(crate) fn no_such_workspace(state: &SharedState, pass: &WorkspacePass) -> Problem {
+    let id = pass.workspace();
+    let advice = match state.creators.may_create(pass.principal()) {
+        Ok(()) => format!(
+            "create it with `earcon workspaces create {id}`, PUT /api/v1/workspaces/{id} or the setting workspaces.names"
+        ),
+        Err(_) => "only the server's settings create workspaces: workspaces.names".to_owned(),
+    };
+    Problem::new(Kind::NotFound, format!("{}; {advice}", OpenError::Unknown(id.clone())))
 }
 
 impl<S> FromRequestParts<S> for Authorized

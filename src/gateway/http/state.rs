@@ -1,6 +1,7 @@
 //! The state that every wing shares. Each wing has a state of its own that holds this one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -10,7 +11,10 @@ use crate::gateway::http::room::Budget;
 use crate::services::meanings::MeaningService;
 use crate::telemetry::{Metric, count};
 use earcon_model::Clock;
-use earcon_tenancy::{Authorizer, Creators};
+use earcon_tenancy::{Authorizer, Creators, WorkspacePass};
+
+/// The reason of a close after a deletion.
+pub(crate) const DELETED: &str = "the workspace was deleted";
 
 /// The shared state. Cheap to clone: every connection holds one.
 #[derive(Clone)]
@@ -58,6 +62,11 @@ impl SharedState {
             count(Metric::RoomRefused, 1);
         }
         place.filter(|_| !refused)
+    }
+
+    /// Whether a workspace whose connections end is deleted, or is being deleted.
+    pub(crate) fn is_deleted(&self, pass: &WorkspacePass) -> bool {
+        self.directory.is_deleted(pass)
     }
 
     /// Completes when the server shuts down.

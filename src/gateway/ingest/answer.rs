@@ -27,6 +27,10 @@ pub(crate) struct Accepted<'a> {
     /// Those of the refused rows that are older than history keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     too_old: Option<WireTooOld>,
+    /// What to know about rows that were taken, such as a unit that is ignored because the KPI has
+    /// another one. At most twenty, with the first request that gives reason for them.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
 }
 
 /// A row that was refused.
@@ -57,6 +61,7 @@ pub(crate) fn accepted_json(submitted: &Submitted) -> Result<String, Problem> {
         seq: receipt.seq,
         epoch,
         too_old,
+        notes: &submitted.notes,
     }))
 }
 

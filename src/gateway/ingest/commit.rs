@@ -33,6 +33,8 @@ pub(crate) struct Submitted {
     pub(crate) receipt: Receipt,
     /// The epoch of the log; `None` when no row was left to commit.
     pub(crate) epoch: Option<String>,
+    /// What the sender should know about rows that were taken.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Submitted {
@@ -82,8 +84,8 @@ impl Committing {
         match submission {
             Some(submission) => {
                 let (receipt, epoch) = submission.receipt().await;
-                stated.into_iter().for_each(|stated| stated.learn(&receipt));
-                Submitted { unparsed, receipt, epoch: Some(epoch) }
+                let notes = learn(stated, &receipt).await;
+                Submitted { unparsed, receipt, epoch: Some(epoch), notes }
             }
             None => Submitted { unparsed, ..Submitted::default() },
         }
@@ -117,7 +119,7 @@ pub(crate) async fn begin(
     if batches.is_empty() {
         return Ok(Committing { submission: None, unparsed, stated: None });
     }
-    let stated = Stated::of(state, pass, meanings, &batches);
+    let stated = Stated::of(state, pass, meanings, &batches).await;
     let rows = rows_of(&batches);
     let sent = state.directory.send(pass, batches, arrival).await.inspect_err(|refused| count_refused(refused, rows));
     Ok(Committing { submission: Some(sent?), unparsed, stated })
@@ -159,7 +161,7 @@ pub(crate) async fn submit_with_retry(
     if batches.is_empty() {
         return Ok(Submitted { unparsed, ..Submitted::default() });
     }
-    let mut stated = Stated::of(state, pass, meanings, &batches);
+    let mut stated = Stated::of(state, pass, meanings, &batches).await;
     let rows = rows_of(&batches);
     let deadline = Instant::now() + retry.give_up_after;
     loop {
@@ -171,8 +173,8 @@ pub(crate) async fn submit_with_retry(
             // Samples that are stored already replace themselves, so a partial commit is sent again
             // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
-                stated.take().into_iter().for_each(|stated| stated.learn(&receipt));
-                return Ok(Submitted { unparsed, receipt, epoch: Some(epoch) });
+                let notes = learn(stated.take(), &receipt).await;
+                return Ok(Submitted { unparsed, receipt, epoch: Some(epoch), notes });
             }
             Err(refused) if last || !refused.may_pass() => {
                 count_refused(&refused, rows);
@@ -184,6 +186,13 @@ pub(crate) async fn submit_with_retry(
             () = sleep(PAUSE) => {}
             () = state.shutting_down(), if retry.until_shutdown => return Err(GaveUp::ShuttingDown),
         }
+    }
+}
+
+async fn learn(stated: Option<Stated>, receipt: &Receipt) -> Vec<String> {
+    match stated {
+        Some(stated) => stated.learn(receipt).await,
+        None => Vec::new(),
     }
 }
 

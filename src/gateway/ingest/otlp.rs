@@ -100,6 +100,7 @@ fn failure(json: bool, problem: &Problem) -> Response {
 /// The corresponding status code of gRPC (google/rpc/code.proto).
 fn grpc_code(status: StatusCode) -> u64 {
     match status {
+        StatusCode::NOT_FOUND => 5,
         StatusCode::FORBIDDEN => 7,
         StatusCode::TOO_MANY_REQUESTS => 8,
         StatusCode::SERVICE_UNAVAILABLE => 14,

@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 
 use super::state::IngestState;
-use crate::actors::node::OpenError;
+use crate::gateway::http::auth::no_such_workspace;
 use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use earcon_intake::{Batch, IntakeError, ParsedBatch, json};
@@ -54,7 +54,7 @@ pub(crate) async fn parse_with(
 pub(crate) async fn check_workspace(state: &IngestState, pass: &WorkspacePass) -> Result<(), Problem> {
     match state.directory.knows(pass.workspace()).await {
         true => Ok(()),
-        false => Err(OpenError::Unknown(pass.workspace().clone()).into()),
+        false => Err(no_such_workspace(state, pass)),
     }
 }
 

@@ -1,9 +1,12 @@
 //! The state that all ways to send samples work with.
 
+use std::sync::Arc;
+
 use super::imports::Imports;
 use crate::gateway::http::state::{SharedState, WingState};
 use crate::services::rules::RuleService;
 use earcon_model::WorkspaceId;
+use earcon_streams::StreamSettings;
 
 /// The state of this wing.
 pub(crate) type IngestState = WingState<IngestParts>;
@@ -22,6 +25,8 @@ pub(crate) struct IngestParts {
     pub(crate) max_batch_samples: usize,
     /// Gets the samples of agents that name no workspace.
     pub(crate) default_workspace: WorkspaceId,
+    /// Limits of the times of samples, for previews.
+    pub(crate) scoring: Arc<StreamSettings>,
 }
 
 impl std::ops::Deref for IngestParts {

@@ -35,6 +35,7 @@ use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::{Params, bad, kpi};
 use crate::gateway::http::reply::X_ACCEL_BUFFERING;
 use crate::gateway::http::room::Reservation;
+use crate::sources::admissible::would_refuse;
 use crate::sources::batcher::Batcher;
 use crate::sources::chunks::{FileError, Portion, preview, read_ahead};
 use earcon_model::{Arrival, KpiName};
@@ -98,7 +99,7 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
     responses(
         (status = 200, description = "progress, a JSON object a line; the last one has done: true. With dry_run, one object: what would become of the file", content((String = "application/x-ndjson"), (serde_json::Value = "application/json"))),
-        (status = 400, description = "not a table with times and numbers"),
+        (status = 400, description = "not a table with times and numbers, or no sample of it was accepted"),
         (status = 413, description = "too many bytes"),
         (status = 415, description = "another kind of file"),
         (status = 429, description = "too many imports at once")))]
@@ -117,7 +118,7 @@ pub(crate) async fn upload(
     // The place is taken when the body is there, so that no slow client keeps one.
     let permit = state.imports.admit()?;
     if params.dry_run {
-        return dry_run(file, workbook, options).await;
+        return dry_run(&state, file, workbook, options).await;
     }
     let batcher = Batcher::new(BATCH.min(state.max_batch_samples), 0.0);
     let (mut portions, reader) = read_ahead(file, workbook, options, batcher);
@@ -125,11 +126,13 @@ pub(crate) async fn upload(
     let Some(first) = first_samples(&mut portions).await? else { return Err(unreadable(reader).await) };
     let (lines, answer) = mpsc::channel(LINES);
     let arrival = if params.backfill { Arrival::Backfill } else { Arrival::Live };
-    let import = Import::new(state, authorized.pass().clone(), arrival, lines);
+    let (import, beginning) = Import::new(state, authorized.pass().clone(), arrival, lines);
     tokio::spawn(async move {
         import.run(first, portions, reader).await;
         drop((permit, held));
     });
+    // A file without a sample that is accepted gets no 200.
+    beginning.await.unwrap_or_else(|_ended| Err(Problem::new(Kind::Internal, "the import ended early")))?;
     let answer = futures_util::stream::unfold(answer, |mut answer| async move {
         answer.recv().await.map(|line: Bytes| (Ok::<_, std::convert::Infallible>(line), answer))
     });
@@ -154,10 +157,13 @@ async fn first_samples(portions: &mut mpsc::Receiver<Portion>) -> Result<Option<
     Ok(Some(first))
 }
 
-async fn dry_run(file: File, workbook: bool, options: TableOptions) -> Result<Response, Problem> {
+async fn dry_run(state: &IngestState, file: File, workbook: bool, options: TableOptions) -> Result<Response, Problem> {
     let preview = tokio::task::spawn_blocking(move || preview(file, workbook, &options)).await;
     match preview {
-        Ok(Ok(preview)) => Ok(axum::Json(PreviewAnswer::from(preview)).into_response()),
+        Ok(Ok(preview)) => {
+            let refused = would_refuse(&preview.samples, &state.scoring, state.clock.now_ms());
+            Ok(axum::Json(PreviewAnswer::new(preview, refused)).into_response())
+        }
         Ok(Err(error)) => Err(bad(&error.to_string())),
         Err(_) => Err(Problem::new(Kind::Internal, "the file could not be read; see the server's log")),
     }

@@ -63,6 +63,7 @@ fn anomaly(name: &str, opened_at_ms: i64, score: f32) -> Anomaly {
         rank: None,
         muted: None,
         unit: None,
+        end: None,
     }
 }
 

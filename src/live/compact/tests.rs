@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::*;
 use crate::live::wire::{event_json, event_json_rated};
 use earcon_model::{
-    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, DetectorEvent, DetectorRef, DetectorSlots, Direction, Feature,
-    Feedback, FeedbackOutcome, Incident, IncidentEvent, IncidentId, JobId, KpiEvent, KpiName, Link, Member, Rank,
-    RunId, Subject, TimelineEntry, TimelineKind, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, DetectorEvent, DetectorRef, DetectorSlots, Direction,
+    EpisodeEnd, Feature, Feedback, FeedbackOutcome, Incident, IncidentEvent, IncidentId, JobId, KpiEvent, KpiName,
+    Link, Member, Rank, RunId, Subject, TimelineEntry, TimelineKind, WorkspaceId,
 };
 
 fn number() -> impl Strategy<Value = f64> {
@@ -84,6 +84,7 @@ prop_compose! {
             rank: by.as_ref().map(|by| Rank { reached: by.len() as u32, of: samples }),
             muted: by.clone(),
             unit: by.clone(),
+            end: closed_at_ms.map(|_| EpisodeEnd::SeriesEnded),
             feedback: by.as_ref().map(|by| Feedback { outcome: FeedbackOutcome::False, at_ms: 6, by: by.clone(), note: None }),
             acknowledged: by.map(|by| Acknowledgement { at_ms: 5, note: Some(by.clone()), by }),
         })

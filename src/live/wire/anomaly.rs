@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::labels::{LabelMap, label_map};
 use crate::live::sentence::sentence;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, Feedback, Rank};
+use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, EpisodeEnd, Feedback, Rank};
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -69,6 +69,8 @@ pub struct WireAnomaly<'a> {
     sentence: String,
     /// The name of the mute that suppresses its alert.
     muted: Option<&'a str>,
+    /// Why it is over: `calm`, `series_ended` or `deleted`; null while open.
+    end: Option<&'static str>,
 }
 
 impl<'a> WireAnomaly<'a> {
@@ -93,6 +95,7 @@ impl<'a> WireAnomaly<'a> {
             unit: anomaly.unit.as_deref(),
             sentence: sentence(anomaly),
             muted: anomaly.muted.as_deref(),
+            end: anomaly.end.map(EpisodeEnd::as_str),
         }
     }
 }

@@ -87,7 +87,7 @@ async fn skipped_and_refused_rows_are_counted() {
     let (file, url) = (file_of("timestamp,value\n1,5\n2,x\n3,5000\n4,6\n"), sink.start().await);
     let summary = run_until(options(file.path(), &url, 0.0), std::future::pending()).await.unwrap();
     assert_eq!(summary, Summary { accepted: 2, rejected: 1, skipped: 1, ..Summary::default() });
-    assert_eq!(summary.to_string(), "2 samples accepted, 1 rejected, 1 rows or cells skipped");
+    assert_eq!(summary.to_string(), "2 samples accepted, 1 rejected, 1 row or cell skipped");
 }
 
 #[tokio::test]

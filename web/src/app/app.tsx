@@ -10,6 +10,7 @@ import { ClosedIncidents } from "../features/incidents/closed-incidents.tsx";
 import { IncidentList } from "../features/incidents/incident-list.tsx";
 import { GridPage } from "../features/kpis/grid-page.tsx";
 import { KpiPage } from "../features/kpis/kpi-page.tsx";
+import { NoSuchWorkspace } from "../features/kpis/no-such-workspace.tsx";
 import { declareUnits } from "../format/units.ts";
 import { type GridView, isGrid, type Route } from "../format/route.ts";
 import { AppContext, useAppContext } from "../hooks/app-context.ts";
@@ -28,7 +29,7 @@ const DEFAULT_WORKSPACE = "local";
 export function App() {
   const [theme, setTheme] = useStored("theme", "auto");
   const route = useRoute();
-  const { workspaces, workspace, leave } = useWorkspaces(route);
+  const { workspaces, workspace, mayCreate, leave } = useWorkspaces(route);
   const context = useMemo(() => createAppContext(workspace), [workspace]);
   if (isGrid(route)) {
     context.view.current = gridView(route);
@@ -54,6 +55,7 @@ export function App() {
       <Header
         page={route.page}
         workspaces={workspaces}
+        mayCreate={mayCreate}
         theme={theme as Theme}
         onTheme={setTheme}
         onDeleted={leave}
@@ -77,6 +79,11 @@ export function App() {
 }
 
 function Page({ route, workspace }: { route: Route; workspace: string }) {
+  const { store } = useAppContext();
+  useSignal(store.connectionChanged);
+  if (store.missing && route.page !== "cluster") {
+    return <NoSuchWorkspace />;
+  }
   switch (route.page) {
     case "kpi":
       return <KpiPage key={route.kpi} route={route} />;
@@ -95,6 +102,8 @@ function Page({ route, workspace }: { route: Route; workspace: string }) {
 interface Workspaces {
   workspaces: string[];
   workspace: string;
+  /** Whether this page may create workspaces. */
+  mayCreate: boolean;
   /** Shows another workspace, because this one was deleted. */
   leave(workspace: string): void;
 }
@@ -106,12 +115,16 @@ interface Workspaces {
 function useWorkspaces(route: Route): Workspaces {
   /** null before the server's answer. Empty if there is none. */
   const [names, setNames] = useState<string[] | null>(null);
+  const [mayCreate, setMayCreate] = useState(false);
   const [last, remember] = useStored("workspace", DEFAULT_WORKSPACE);
   const [order] = useStored("order", "name");
   const workspace = route.workspace ?? last;
   useEffect(() => {
-    void new Client().workspaces().then(
-      (answer) => setNames(answer.map(({ id }) => id)),
+    void new Client().workspaceList().then(
+      ({ workspaces, may_create }) => {
+        setNames(workspaces.map(({ id }) => id));
+        setMayCreate(may_create);
+      },
       // The connection status reports the problem.
       () => setNames([]),
     );
@@ -133,7 +146,7 @@ function useWorkspaces(route: Route): Workspaces {
     remember(next);
     replaceRoute({ page: "grid", workspace: next });
   };
-  return { workspaces, workspace, leave };
+  return { workspaces, workspace, mayCreate, leave };
 }
 
 /** The workspace used last or the default one, if the server has it. */

@@ -19,7 +19,7 @@ export function ConnectionStatus() {
     live: "Live",
     waiting: "Reconnecting",
     offline: "Offline",
-    empty: "No data yet",
+    empty: "No such workspace",
   }[state];
   const waiting = state === "waiting" || state === "offline";
   return (

@@ -24,13 +24,15 @@ const PAGES = [
 interface Props {
   page: Route["page"];
   workspaces: string[];
+  /** Whether this page may create workspaces. */
+  mayCreate: boolean;
   theme: Theme;
   onTheme(theme: Theme): void;
   /** The workspace was deleted. */
   onDeleted(workspace: string): void;
 }
 
-export function Header({ page, workspaces, theme, onTheme, onDeleted }: Props) {
+export function Header({ page, workspaces, mayCreate, theme, onTheme, onDeleted }: Props) {
   const [deleting, setDeleting] = useState(false);
   const { store } = useAppContext();
   const { workspace } = store.api;
@@ -63,7 +65,7 @@ export function Header({ page, workspaces, theme, onTheme, onDeleted }: Props) {
         {workspaces.map((each) => (
           <option key={each}>{each}</option>
         ))}
-        <option value={NEW}>New workspace…</option>
+        {mayCreate && <option value={NEW}>New workspace…</option>}
         <option value={DELETE}>Delete this workspace…</option>
       </select>
       {deleting && (

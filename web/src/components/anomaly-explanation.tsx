@@ -9,6 +9,9 @@ import { outcomeText } from "../format/anomalies.ts";
 import { date } from "../format/time.ts";
 import { useAppContext } from "../hooks/app-context.ts";
 
+/** An open anomaly is explained again when its series has gone on for this long. */
+const REFRESH_MS = 10_000;
+
 /** Durations that a series can be muted for. */
 const MUTE_DURATIONS = ["30m", "2h", "1d", "7d"];
 
@@ -18,6 +21,7 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
   const [problem, setProblem] = useState<string | null>(null);
   const [reloads, setReloads] = useState(0);
   const { id, state, last_at } = anomaly;
+  const turn = state === "open" ? Math.floor(last_at / REFRESH_MS) : last_at;
   useEffect(() => {
     const abort = new AbortController();
     store.api.explain(id, abort.signal).then(
@@ -31,7 +35,7 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
       (error: Error) => !abort.signal.aborted && setProblem(error.message),
     );
     return () => abort.abort();
-  }, [store, id, state, reloads]);
+  }, [store, id, state, reloads, turn]);
 
   const fail = (error: Error) => setProblem(error.message);
   const sendFeedback = (outcome: "real" | "false") =>
@@ -48,8 +52,8 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
     <div className="why" data-testid="why">
       {problem !== null && <p role="alert">{problem}</p>}
       <p data-testid="sentence">{sentence ?? anomaly.sentence}</p>
-      {/* `at` changes with each sample, so that the chart of an open anomaly is reloaded. */}
-      <img src={`${store.api.picture(id)}?width=720&height=300&at=${last_at}`} width={720} height={300} alt={sentence ?? ""} />
+      {/* `at` changes, so that the chart of an open anomaly is reloaded. */}
+      <img src={`${store.api.picture(id)}?width=720&height=300&at=${turn}`} width={720} height={300} alt={sentence ?? ""} />
       {explained !== null && <Similar explained={explained} />}
       {explained?.mute != null && (
         <p className="muted" data-testid="mute">

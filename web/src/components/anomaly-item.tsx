@@ -11,10 +11,12 @@ import { Stalled } from "./stalled.tsx";
 import { useAppContext } from "../hooks/app-context.ts";
 import { useLink } from "../hooks/use-link.ts";
 import { useNow } from "../hooks/use-now.ts";
+import { useSignal } from "../hooks/use-signal.ts";
 
 export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   const now = useNow();
   const link = useLink();
+  useSignal(useAppContext().store.unitsChanged);
   const [explained, setExplained] = useState(false);
   const open = anomaly.state === "open";
   const href = link({

@@ -25,7 +25,6 @@ export interface ChartOptions {
 export function valueChartOptions(options: ChartOptions, read: (chart: uPlot) => void): uPlot.Options {
   const { kpi, names, colours, range, hooks } = options;
   const single = names.length === 1;
-  const unit = unitOf(kpi);
   const axis = axisOf(colours);
   return {
     ...shared(options),
@@ -38,7 +37,7 @@ export function valueChartOptions(options: ChartOptions, read: (chart: uPlot) =>
     },
     axes: [
       { ...axis, space: 84, values: (_, times, __, ___, increment) => ticks(times, increment) },
-      { ...axis, size: 76, space: 44, values: (_, values) => values.map((value) => withoutTrailingZeros(text(value, unit))) },
+      { ...axis, size: 76, space: 44, values: (_, values) => values.map((value) => text(value, unitOf(kpi))) },
     ],
     series: [{}, ...(single ? singleSeries(colours) : severalSeries(names, colours))],
     bands: single ? [{ series: [1, 2], fill: colours.band }] : [],
@@ -114,9 +113,4 @@ function withMargin(low: number | null, high: number | null): [number, number] {
   }
   const room = (high - low) * 0.08 || Math.abs(high) * 0.1 || 1;
   return [low >= 0 && low - room < 0 ? 0 : low - room, high + room];
-}
-
-/** Removes trailing zeros after the decimal point. */
-function withoutTrailingZeros(number: string): string {
-  return number.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Anomaly } from "@earcon/client";
 import { familyOf, labelsText, matches, titleOf } from "./names.ts";
@@ -13,12 +14,12 @@ describe("values", () => {
     expect(value("host.memory.used_bytes", 1_610_000_000)).toBe("1.61 GB");
     expect(value("net.receive_bytes_per_second", 12_400_000)).toBe("12.4 MB/s");
     expect(value("net.receive_bytes_per_second", 850)).toBe("850 B/s");
-    expect(value("host.cpu.busy_percent", 99.25)).toBe("99.3%");
+    expect(value("host.cpu.busy_percent", 99.25)).toBe("99.25%");
     expect(value("cache.hit_ratio", 0.985)).toBe("98.5%");
     expect(value("host.temperature_celsius", 61)).toBe("61 °C");
     expect(value("api.latency_ms", 12.5)).toBe("12.5 ms");
     expect(value("api.latency_seconds", 0.000_25)).toBe("250 µs");
-    expect(value("http.requests_per_second", 1_200)).toBe("1.20 k/s");
+    expect(value("http.requests_per_second", 1_200)).toBe("1.2 k/s");
   });
 
   it("take the unit that was stated before the suffix", () => {
@@ -46,8 +47,8 @@ describe("values", () => {
   it("are plain without a known suffix", () => {
     expect(value("checkout.revenue", 12.5)).toBe("12.5");
     expect(value("host.processes", 117)).toBe("117");
-    expect(value("host.processes", 12_345)).toBe("12 345");
-    expect(value("signups", 2_500_000)).toBe("2.50 M");
+    expect(value("host.processes", 12_345)).toBe("12,345");
+    expect(value("signups", 2_500_000)).toBe("2.5 M");
   });
 
   it("are readable in extreme cases", () => {
@@ -55,20 +56,41 @@ describe("values", () => {
     expect(value("a", NaN)).toBe("–");
     expect(value("a", -0.25)).toBe("-0.25");
     expect(value("a_bytes", -2_000)).toBe("-2 kB");
-    expect(value("a", 1e-12)).toBe("1.0e-12");
-    expect(value("a_celsius", 1e30)).toBe("1.0e30 °C");
+    expect(value("a", 1e-12)).toBe("1e-12");
+    expect(value("a_celsius", 1e30)).toBe("1e30 °C");
     expect(value("a_bytes", 0)).toBe("0 B");
-    expect(value("a_percent", 0.0801)).toBe("0.08%");
+    expect(value("a_percent", 0.0801)).toBe("0.0801%");
+  });
+
+  it("are written as the server writes them", () => {
+    const file = new URL("../../../crates/model/tests/quantities.json", import.meta.url);
+    const { quantities, ranges, symbols } = JSON.parse(readFileSync(file, "utf8")) as {
+      quantities: [string, string | null, number, string][];
+      ranges: [string, string | null, number, number, string][];
+      symbols: [string, string][];
+    };
+    const symbolOf = new Map(symbols);
+    const declare = (kpi: string, unit: string | null) =>
+      declareUnits(unit === null ? {} : { [kpi]: { unit, symbol: symbolOf.get(unit) ?? "?", description: null, stated_by: "sender" } });
+    for (const [kpi, unit, number, words] of quantities) {
+      declare(kpi, unit);
+      expect(value(kpi, number), `${kpi} ${unit} ${number}`).toBe(words);
+    }
+    for (const [kpi, unit, low, high, words] of ranges) {
+      declare(kpi, unit);
+      expect(plain(rangeText(low, high, unitOf(kpi))), `${kpi} ${unit} ${low} ${high}`).toBe(words);
+    }
+    declareUnits({});
   });
 
   it("share one unit in a range", () => {
-    expect(plain(rangeText(1_100_000, 2_000_000, unitOf("x_bytes_per_second")))).toBe("1.10–2 MB/s");
+    expect(plain(rangeText(1_100_000, 2_000_000, unitOf("x_bytes_per_second")))).toBe("1.1–2 MB/s");
     expect(plain(rangeText(-3, 4, unitOf("x")))).toBe("-3 to 4");
     expect(plain(rangeText(5, 5, unitOf("x_percent")))).toBe("5%");
   });
 
-  it("show about three digits", () => {
-    expect([0.123_456, 1.234_56, 12.345_6, 123.456, 1_234.56].map(digits)).toEqual(["0.12", "1.23", "12.3", "123.5", "1235"]);
+  it("show three or four digits", () => {
+    expect([0.123_456, 1.234_56, 12.345_6, 123.456, 1_234.56].map(digits)).toEqual(["0.123", "1.23", "12.35", "123.5", "1235"]);
   });
 });
 
@@ -137,12 +159,12 @@ describe("anomalies", () => {
   };
 
   it("give value, expected range and reason", () => {
-    expect(plain(anomalyText(base))).toBe("12.4 MB/s, expected 1.10–2 MB/s; above its forecast");
+    expect(plain(anomalyText(base))).toBe("12.4 MB/s, expected 1.1–2 MB/s; above its forecast");
   });
 
   it("give the reason first if the value is in the expected range", () => {
     const sloped: Anomaly = { ...base, reason: "slope", peak: { ...base.peak, value: 1_500_000 } };
-    expect(plain(anomalyText(sloped))).toBe("1.50 MB/s, stays above its forecast; expected 1.10–2 MB/s");
+    expect(plain(anomalyText(sloped))).toBe("1.5 MB/s, stays above its forecast; expected 1.1–2 MB/s");
   });
 
   it("are ordered open first, then newest first", () => {

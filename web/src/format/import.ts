@@ -33,7 +33,8 @@ export function tooOldWords({ count, oldest, kpi, history_days }: TooOld): strin
 
 /** The counts of an import in one sentence. */
 export function importSummary(line: ImportLine): string {
-  const parts = [`${line.rows.toLocaleString("en")} rows read`, `${line.accepted.toLocaleString("en")} samples accepted`];
+  const counted = (n: number, one: string, many: string) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+  const parts = [`${counted(line.rows, "row", "rows")} read`, `${counted(line.accepted, "sample", "samples")} accepted`];
   if (line.late > 0) {
     parts.push(`${line.late.toLocaleString("en")} of them late: kept, not scored`);
   }
@@ -41,7 +42,7 @@ export function importSummary(line: ImportLine): string {
     parts.push(`${line.rejected.toLocaleString("en")} rejected`);
   }
   if (line.skipped > 0) {
-    parts.push(`${line.skipped.toLocaleString("en")} rows or cells skipped`);
+    parts.push(`${counted(line.skipped, "row or cell", "rows or cells")} skipped`);
   }
   return `${parts.join(", ")}.`;
 }
@@ -62,6 +63,10 @@ export interface Preview {
   skipped: number;
   /** The first of them, with the reasons. */
   problems: string[];
+  /** Samples among the first hundred rows that would be refused: too old, or too far ahead. */
+  refused: number;
+  /** The first of them, with the reasons. */
+  refusals: string[];
   warning?: string;
 }
 

@@ -1,6 +1,10 @@
 /**
  * Numbers as people read them. The unit is the one that was stated for the KPI. Without one, it is
  * derived from the suffix of the KPI's name, as in Prometheus.
+ *
+ * The server writes the same texts in `crates/model/src/quantity.rs`. Its
+ * `tests/quantities.json` holds the cases that both are tested with. The only difference are
+ * spaces that do not break.
  */
 
 import type { KpiSettings } from "@earcon/client";
@@ -73,7 +77,7 @@ function statedUnit(unit: string, symbol: string): Unit {
   const perSecond = unit.endsWith("/s");
   const known = STATED[perSecond ? unit.slice(0, -2) : unit];
   if (known === undefined) {
-    return { symbol, prefixes: unit.startsWith("{"), factor: 1 };
+    return { symbol, prefixes: false, factor: 1 };
   }
   return perSecond ? { ...known, symbol: `${known.symbol}/s` } : known;
 }
@@ -126,9 +130,12 @@ export function text(value: number | null | undefined, unit: Unit): string {
   return join(formatValue(value, unit));
 }
 
-/** Both ends of a range in the unit of the larger: `1.1–2.0 MB/s`. */
+/** Both ends of a range in the unit of the larger: `1.1–2 MB/s`. */
 export function rangeText(low: number, high: number, unit: Unit): string {
-  const largest = Math.max(Math.abs(low), Math.abs(high)) * unit.factor;
+  if (!Number.isFinite(low) || !Number.isFinite(high)) {
+    return "–";
+  }
+  const largest = Math.max(Math.abs(low * unit.factor), Math.abs(high * unit.factor));
   const [scale, prefix] = scaleOf(largest, unit);
   const from = withPrefix((low * unit.factor) / scale, prefix, unit);
   const to = withPrefix((high * unit.factor) / scale, prefix, unit);
@@ -140,7 +147,7 @@ export function rangeText(low: number, high: number, unit: Unit): string {
 }
 
 function join(value: FormattedValue): string {
-  const space = value.unit === "" || value.unit === "%" ? "" : "\u00a0";
+  const space = value.unit === "" || /^[%/]/.test(value.unit) ? "" : "\u00a0";
   return value.number + space + value.unit;
 }
 
@@ -148,35 +155,60 @@ function scaleOf(magnitude: number, unit: Unit): [number, string] {
   if (!unit.prefixes || magnitude === 0) {
     return [1, ""];
   }
-  // Plain counts are written in full up to five digits: 12 345 rather than 12.3 k.
-  const first = unit.symbol === "" ? 100_000 : 1_000;
-  if (magnitude >= first) {
-    return LARGE.find(([size]) => magnitude >= size) ?? [1, ""];
-  }
-  if (unit.symbol === "s" && magnitude < 1) {
+  if (unit.symbol === "s") {
+    // Long times are no kiloseconds.
     return SMALL.find(([size]) => magnitude >= size) ?? [1e-9, "n"];
   }
-  return [1, ""];
+  // Plain counts are written in full up to five digits: 12,345 rather than 12.3 k.
+  const first = unit.symbol === "" ? 100_000 : 1_000;
+  return (magnitude >= first ? LARGE.find(([size]) => magnitude >= size) : undefined) ?? [1, ""];
 }
 
 function withPrefix(scaled: number, prefix: string, unit: Unit): FormattedValue {
   return { number: digits(scaled), unit: prefix + unit.symbol };
 }
 
-/** About three significant digits. */
+/**
+ * A number with three or four significant digits, its thousands apart, and no needless zeros.
+ * Halves are rounded away from zero.
+ */
 export function digits(value: number): string {
   const magnitude = Math.abs(value);
-  if (magnitude >= 1e6 || (magnitude > 0 && magnitude < 1e-3)) {
-    return value.toExponential(1).replace("e+", "e");
+  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e12)) {
+    return scientific(value);
   }
-  if (magnitude >= 10_000) {
-    return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
-  }
-  if (magnitude >= 100 || Number.isInteger(value)) {
-    return (Math.round(value * (magnitude >= 1_000 ? 1 : 10)) / (magnitude >= 1_000 ? 1 : 10)).toString();
-  }
-  if (magnitude >= 10) {
-    return value.toFixed(1);
-  }
-  return magnitude >= 0.1 ? value.toFixed(2) : Number(value.toPrecision(2)).toString();
+  const places = PLACES.find(([size]) => magnitude >= size)?.[1] ?? 6;
+  const power = 10 ** places;
+  const rounded = Math.round(magnitude * power) / power;
+  const [whole, fraction] = trimmed(rounded.toFixed(places)).split(".");
+  const sign = value < 0 && rounded !== 0 ? "-" : "";
+  return `${sign}${thousands(whole ?? "")}${fraction === undefined ? "" : `.${fraction}`}`;
+}
+
+/** Decimal places of numbers that are at least so large. */
+const PLACES: [number, number][] = [
+  [1e3, 0],
+  [1e2, 1],
+  [1, 2],
+  [1e-1, 3],
+  [1e-2, 4],
+  [1e-3, 5],
+];
+
+/** `2.5e-7`: at most two decimals. */
+function scientific(value: number): string {
+  // The shortest digits that give the same number.
+  const [mantissa, exponent] = Math.abs(value).toExponential().split("e").map(Number) as [number, number];
+  const rounded = Math.round(mantissa * 100) / 100;
+  const [shown, power] = rounded >= 10 ? [rounded / 10, exponent + 1] : [rounded, exponent];
+  return `${value < 0 ? "-" : ""}${trimmed(shown.toFixed(2))}e${power}`;
+}
+
+function trimmed(number: string): string {
+  return number.includes(".") ? number.replace(/\.?0+$/, "") : number;
+}
+
+/** Digits in groups of three when there are more than four. */
+function thousands(whole: string): string {
+  return whole.length <= 4 ? whole : whole.replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -53,6 +53,20 @@ describe("a workspace state", () => {
     expect(series).toMatchObject({ value: 8, late: 1 });
   });
 
+  it("counts the samples of an open anomaly between its events", () => {
+    const state = new WorkspaceState();
+    state.applyEvent(event("anomaly.opened", anomaly("x", "open", 100)));
+    state.applyEvent(samples(100, 7));
+    state.applyEvent(samples(110, 1));
+    expect(state.anomalies.get("x")).toMatchObject({ samples: 1, last_at: 100 });
+    state.applyEvent(samples(120, 7));
+    state.applyEvent(samples(130, -1));
+    expect(state.anomalies.get("x")).toMatchObject({ samples: 3, last_at: 130 });
+    state.applyEvent(event("anomaly.closed", { ...anomaly("x", "closed"), samples: 3 }));
+    state.applyEvent(samples(140, 7));
+    expect(state.anomalies.get("x")).toMatchObject({ samples: 3 });
+  });
+
   it("follows an anomaly from opening to closing", () => {
     const state = new WorkspaceState();
     state.applyEvent(samples(100, 7));

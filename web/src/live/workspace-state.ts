@@ -142,8 +142,11 @@ export class WorkspaceState {
       const known = this.anomalies.get(anomaly.id);
       const older = known !== undefined && known.state === "closed" && anomaly.state === "open";
       if (!older) {
+        // Samples may have come while the response was on its way.
+        const counted = known !== undefined && anomaly.state === "open" && known.last_at > anomaly.last_at;
         this.anomalies.set(anomaly.id, {
           ...anomaly,
+          ...(counted ? { samples: known.samples, last_at: known.last_at } : {}),
           acknowledged: anomaly.acknowledged ?? known?.acknowledged ?? null,
         });
       }
@@ -259,6 +262,7 @@ export class WorkspaceState {
     for (const row of samples.samples) {
       series.recent.put(row);
     }
+    this.#countAnomalous(series.anomaly, samples.samples);
     const late = samples.late ?? [];
     for (const [timestamp, value] of late) {
       series.recent.put([timestamp, value, null, null, null, null]);
@@ -279,6 +283,26 @@ export class WorkspaceState {
     series.features = samples.features;
     series.reason = null;
     return this.#setState(series, samples.state);
+  }
+
+  /**
+   * Counts the samples of an open anomaly as the server does, which reports only some of them.
+   * Exactly the values outside of their bands are anomalous.
+   */
+  #countAnomalous(id: string | null, rows: readonly SampleRow[]): void {
+    const known = id === null ? undefined : this.anomalies.get(id);
+    if (known === undefined || known.state !== "open") {
+      return;
+    }
+    const outside = rows.filter(
+      ([at, value, , , lower, upper]) =>
+        at > known.last_at && lower !== null && upper !== null && (value < lower || value > upper),
+    );
+    const newest = outside[outside.length - 1];
+    if (newest !== undefined) {
+      this.anomalies.set(known.id, { ...known, samples: known.samples + outside.length, last_at: newest[0] });
+      this.anomaliesVersion += 1;
+    }
   }
 
   #applySeries(kpi: Kpi, snapshot: Series): LiveSeries {

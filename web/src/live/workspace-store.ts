@@ -15,6 +15,9 @@ const HIDDEN_FLUSH_MS = 1_000;
 /** Interval at which the page looks for a workspace that does not exist yet. */
 const MISSING_RETRY_MS = 2_000;
 
+/** After so many failures in a row, the page looks whether its workspace is still there. */
+const LOST_AFTER = 2;
+
 /** Units may be stated at any time. Those of new KPIs are read this long after they appear. */
 const UNITS_EVERY_MS = 60_000;
 const UNITS_SOON_MS = 2_000;
@@ -38,8 +41,10 @@ export class WorkspaceStore {
   units: Record<string, KpiSettings> = {};
   /** Anything changed. At most once a frame. */
   readonly changed = new Signal();
-  /** The server answers, but the workspace does not exist: it has no samples yet. */
+  /** The server answers, but the workspace does not exist. */
   missing = false;
+  /** Whether this page may create workspaces, as the server said last. */
+  mayCreate = false;
   readonly #subscription: Subscription;
   readonly #freshness = new Freshness();
   readonly #histories: Histories;
@@ -203,7 +208,8 @@ export class WorkspaceStore {
     this.#freshness.update(link, Date.now());
     if (link.phase === "live") {
       this.missing = false;
-    } else if (link.phase === "waiting" && link.cursor === null) {
+    } else if (link.phase === "waiting" && (link.cursor === null || link.failures >= LOST_AFTER)) {
+      // It may have been deleted.
       void this.#checkWhetherMissing();
     }
     this.connectionChanged.emit();
@@ -212,7 +218,9 @@ export class WorkspaceStore {
   async #checkWhetherMissing(): Promise<void> {
     let exists: boolean;
     try {
-      exists = (await this.api.workspaces()).some((workspace) => workspace.id === this.api.workspace);
+      const { workspaces, may_create } = await this.api.workspaceList();
+      exists = workspaces.some((workspace) => workspace.id === this.api.workspace);
+      this.mayCreate = may_create;
     } catch {
       this.missing = false;
       this.connectionChanged.emit();

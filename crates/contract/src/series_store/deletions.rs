@@ -158,6 +158,7 @@ fn anomaly(series: &str, opened_at_ms: i64, peak_at_ms: i64, closed_at_ms: Optio
         feedback: None,
         muted: None,
         unit: None,
+        end: None,
     }
 }
 

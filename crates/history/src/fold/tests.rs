@@ -32,6 +32,7 @@ fn anomaly() -> Anomaly {
         feedback: None,
         muted: None,
         unit: None,
+        end: None,
     }
 }
 

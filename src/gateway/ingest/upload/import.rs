@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::ingest::commit::{GaveUp, RetryLimits, Submitted, submit_with_retry};
 use crate::gateway::ingest::state::IngestState;
 use crate::live::wire::{WireTooOld, to_json};
+use crate::sources::admissible::named;
+use crate::sources::by_kpi;
 use crate::sources::chunks::{FileError, Portion};
-use crate::sources::{SourceSample, by_kpi};
 use earcon_intake::ParsedBatch;
 use earcon_model::{Arrival, RejectedRow};
 use earcon_tenancy::WorkspacePass;
@@ -61,12 +63,21 @@ pub(super) struct Import {
     arrival: Arrival,
     tally: Tally,
     lines: mpsc::Sender<Bytes>,
+    /// Decides the status of the answer. `None` when it is decided.
+    begun: Option<oneshot::Sender<Result<(), Problem>>>,
 }
 
 impl Import {
-    /// An import into the workspace of the pass. The lines of the answer go to `lines`.
-    pub(super) fn new(state: IngestState, pass: WorkspacePass, arrival: Arrival, lines: mpsc::Sender<Bytes>) -> Self {
-        Self { state, pass, arrival, tally: Tally::default(), lines }
+    /// An import into the workspace of the pass. The lines of the answer go to `lines`. The
+    /// receiver gets `Ok` with the first accepted sample, or the reason why there was none.
+    pub(super) fn new(
+        state: IngestState,
+        pass: WorkspacePass,
+        arrival: Arrival,
+        lines: mpsc::Sender<Bytes>,
+    ) -> (Self, oneshot::Receiver<Result<(), Problem>>) {
+        let (begun, beginning) = oneshot::channel();
+        (Self { state, pass, arrival, tally: Tally::default(), lines, begun: Some(begun) }, beginning)
     }
 
     /// Commits the file, portion by portion, and writes the lines of the answer.
@@ -85,8 +96,11 @@ impl Import {
             if self.lines.is_closed() {
                 return;
             }
-            let _slow_reader =
-                self.lines.try_send(line(&Tally { problems: Vec::new(), ..self.tally.clone() })).is_err();
+            if self.tally.accepted > 0 {
+                self.begin(Ok(()));
+                let _slow_reader =
+                    self.lines.try_send(line(&Tally { problems: Vec::new(), ..self.tally.clone() })).is_err();
+            }
             next = portions.recv().await;
         }
         // The reader ends when its portions are dropped.
@@ -99,8 +113,36 @@ impl Import {
                 self.tally.error = Some("the file could not be read; see the server's log".into());
             }
         }
+        if self.tally.accepted == 0 {
+            let nothing = self.nothing_accepted();
+            self.begin(Err(nothing));
+            return;
+        }
+        self.begin(Ok(()));
         self.tally.done = true;
         let _gone = timeout(LAST_LINE, self.lines.send(line(&self.tally))).await.is_err();
+    }
+
+    fn begin(&mut self, result: Result<(), Problem>) {
+        let _gone = self.begun.take().is_some_and(|begun| begun.send(result).is_err());
+    }
+
+    /// The answer to a file of which no sample was accepted.
+    fn nothing_accepted(&mut self) -> Problem {
+        let Tally { error, problems, rejected, skipped, too_old, .. } = std::mem::take(&mut self.tally);
+        let reason = match (error, &too_old, problems.first()) {
+            (Some(error), ..) => error,
+            (None, Some(too_old), _) => too_old.to_string(),
+            (None, None, first) => first.cloned().unwrap_or_else(|| "it holds none".to_owned()),
+        };
+        let problem = Problem::new(Kind::NothingAccepted, format!("no sample of the file was accepted: {reason}"))
+            .with("rejected_total", rejected.into())
+            .with("skipped", skipped.into())
+            .with("problems", problems.into());
+        match too_old {
+            Some(too_old) => problem.with("too_old", serde_json::to_value(too_old).unwrap_or_default()),
+            None => problem,
+        }
     }
 
     async fn ingest(&mut self, portion: Portion) -> Result<(), String> {
@@ -126,8 +168,8 @@ impl Import {
         let too_old = receipt.too_old.as_ref().map(WireTooOld::from);
         self.tally.too_old = WireTooOld::merge(self.tally.too_old.take(), too_old);
         for rejected in receipt.rejected {
-            if let Some(SourceSample { kpi, labels, sample }) = samples.get(rejected.row as usize) {
-                self.list(format!("{kpi}{{{labels}}} at {}: {}", sample.timestamp_ms, rejected.error));
+            if let Some(sample) = samples.get(rejected.row as usize) {
+                self.list(format!("{}: {}", named(sample), rejected.error));
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::live::wire::label_map;
+use crate::sources::admissible::WouldRefuse;
 use crate::sources::chunks::Preview;
 use earcon_tables::{Description, SourceSample};
 
@@ -22,6 +23,10 @@ pub(super) struct PreviewAnswer {
     /// Rows and cells among the first hundred rows that would be skipped.
     skipped: usize,
     problems: Vec<String>,
+    /// Samples among them that would be refused, because they are too old or too far ahead.
+    refused: usize,
+    /// The first of them, each with its reason.
+    refusals: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
 }
@@ -36,8 +41,8 @@ struct PreviewSample {
     value: f64,
 }
 
-impl From<Preview> for PreviewAnswer {
-    fn from(preview: Preview) -> Self {
+impl PreviewAnswer {
+    pub(super) fn new(preview: Preview, refused: WouldRefuse) -> Self {
         let Preview { description, samples, problems, warning } = preview;
         Self {
             dry_run: true,
@@ -46,6 +51,8 @@ impl From<Preview> for PreviewAnswer {
             samples: samples.iter().take(LISTED).map(PreviewSample::from).collect(),
             skipped: problems.len(),
             problems: problems.iter().take(LISTED).map(ToString::to_string).collect(),
+            refused: refused.count,
+            refusals: refused.reasons,
             warning,
         }
     }

@@ -10,7 +10,7 @@ const SHOWN = 6;
 const MAX_COLUMNS = 24;
 
 export function PreviewFacts({ preview, workbook }: { preview: Preview; workbook: boolean }) {
-  const { columns, samples, samples_total, skipped, problems, warning } = preview;
+  const { columns, samples, samples_total, skipped, problems, refused, refusals, warning } = preview;
   return (
     <>
       <dl className="facts">
@@ -39,6 +39,20 @@ export function PreviewFacts({ preview, workbook }: { preview: Preview; workbook
         <p role="alert">The first hundred rows have no sample that can be imported.</p>
       ) : (
         <SampleTable samples={samples.slice(0, SHOWN)} />
+      )}
+      {refused > 0 && (
+        <div role="alert" data-testid="refused">
+          <h3>Refused</h3>
+          <p>
+            {refused === samples_total ? "All" : refused} {refused === 1 ? "sample" : "samples"} of the first hundred rows
+            would be refused:
+          </p>
+          <ul className="problems">
+            {refusals.map((refusal, at) => (
+              <li key={at}>{refusal}</li>
+            ))}
+          </ul>
+        </div>
       )}
       {skipped > 0 && (
         <>

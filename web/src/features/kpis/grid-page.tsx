@@ -45,7 +45,7 @@ export function GridPage({ route }: { route: GridRoute }) {
   }, [store, filter, order, version, reorders]);
 
   if (store.state.series.size === 0) {
-    return store.missing || (store.state.ready && outdated === null) ? <EmptyWorkspace /> : <Unreachable />;
+    return store.state.ready && outdated === null ? <EmptyWorkspace /> : <Unreachable />;
   }
   return (
     <section className="grid" aria-label="KPIs">

@@ -29,6 +29,8 @@ export function KpiChart(props: Props) {
   const latest = useRef(props);
   latest.current = props;
   const colours = useSignal(coloursChanged);
+  // The axis shows the unit, which may be known after the chart was made.
+  const units = useSignal(store.unitsChanged);
   const room = () => roomFor(element.current?.clientWidth ?? 0, devicePixelRatio);
   const { data, current, problem } = useChartData(kpi, range, room);
   const names = selected.map((series) => series.labelText).join("\n");
@@ -50,7 +52,7 @@ export function KpiChart(props: Props) {
       charts.current = null;
       created.destroy();
     };
-  }, [kpi, names, colours]);
+  }, [kpi, names, colours, units]);
 
   useEffect(() => {
     const draw = () => {
@@ -68,7 +70,7 @@ export function KpiChart(props: Props) {
     };
     draw();
     return store.changed.subscribe(draw);
-  }, [data, current, store, kpi, names, colours, range]);
+  }, [data, current, store, kpi, names, colours, units, range]);
 
   return (
     <div className="chart-frame" aria-busy={data === null && problem === null}>

@@ -43,7 +43,7 @@ export function KpiPage({ route }: { route: KpiRoute }) {
 
   const outdated = useOutdated();
   if (all.length === 0) {
-    const known = store.missing || (store.state.ready && outdated === null);
+    const known = store.state.ready && outdated === null;
     return known ? <NoSuchKpi kpi={route.kpi} /> : <Unreachable />;
   }
   const go = (change: Partial<KpiRoute>) => openRoute({ workspace: store.api.workspace, ...route, ...change });

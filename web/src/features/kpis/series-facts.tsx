@@ -1,7 +1,8 @@
 /** Facts about a series that the chart does not show, and the button to resume a parked KPI. */
 
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Fact } from "../../components/fact.tsx";
+import { looksLikeCounter } from "../../format/counters.ts";
 import { text, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
@@ -16,6 +17,7 @@ export function SeriesFacts({ selected }: { selected: LiveSeries[] }) {
     <>
       {parked !== undefined && <Parked series={parked} />}
       {only !== undefined && <Facts series={only} />}
+      {only !== undefined && <CounterHint series={only} />}
     </>
   );
 }
@@ -56,6 +58,22 @@ function Facts({ series }: { series: LiveSeries }) {
       )}
       <Fact name="Late samples" value={`${series.late}`} />
     </dl>
+  );
+}
+
+/** A total that only grows is hard to score, and its resets look like anomalies. */
+function CounterHint({ series }: { series: LiveSeries }) {
+  const { store } = useAppContext();
+  useEffect(() => store.requestHistory(series), [store, series]);
+  if (!looksLikeCounter(series.kpi, series.recent.values.map((value) => value ?? NaN))) {
+    return null;
+  }
+  return (
+    <p className="muted" data-testid="counter-hint">
+      This looks like a counter: its values only grow. Send it as one (<code>"counter": true</code> in JSON, type{" "}
+      <code>c</code> in StatsD), or set <code>"reading": "counter"</code> in a rule of the workspace. Then its increase per
+      second is scored.
+    </p>
   );
 }
 

@@ -55,6 +55,7 @@ fn anomaly() -> Anomaly {
         feedback: Some(feedback()),
         muted: Some("m".into()),
         unit: Some("ms".into()),
+        end: None,
     }
 }
 

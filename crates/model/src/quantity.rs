@@ -1,0 +1,227 @@
+//! Numbers with their units, as people read them: `12.5 ms`, `150 MB/s`, `3.2%`, `12,345`.
+//!
+//! The dashboard writes the same texts in `web/src/format/units.ts`. `tests/quantities.json` holds
+//! the cases that both are tested with.
+
+use super::meaning::symbol;
+
+/// How the values of a KPI are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unit {
+    /// Behind the number; empty for plain numbers.
+    symbol: String,
+    /// Whether large numbers get a prefix (k, M, G …) before the symbol.
+    prefixes: bool,
+    /// The value is multiplied by this before it is written.
+    factor: f64,
+}
+
+/// Units by the suffix of a KPI's name, as in Prometheus. Longer suffixes come first.
+const SUFFIXES: [(&str, &str, bool, f64); 13] = [
+    ("_bytes_per_second", "B/s", true, 1.0),
+    ("_bits_per_second", "bit/s", true, 1.0),
+    ("_per_second", "/s", true, 1.0),
+    ("_bytes", "B", true, 1.0),
+    ("_percent", "%", false, 1.0),
+    ("_ratio", "%", false, 100.0),
+    ("_celsius", "°C", false, 1.0),
+    ("_milliseconds", "s", true, 1e-3),
+    ("_ms", "s", true, 1e-3),
+    ("_seconds", "s", true, 1.0),
+    ("_hertz", "Hz", true, 1.0),
+    ("_watts", "W", true, 1.0),
+    ("_volts", "V", true, 1.0),
+];
+
+const LARGE: [(f64, &str); 5] = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+const SMALL: [(f64, &str); 4] = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
+
+impl Unit {
+    /// A plain number.
+    pub fn plain() -> Self {
+        Self::new("", true, 1.0)
+    }
+
+    /// The unit that was stated for a KPI. Without one, that of the suffix of its name.
+    pub fn of_kpi(kpi: &str, stated: Option<&str>) -> Self {
+        match stated {
+            Some(stated) => Self::stated(stated),
+            None => {
+                let found = SUFFIXES.iter().find(|(suffix, ..)| kpi.ends_with(suffix));
+                found.map_or_else(Self::plain, |(_, symbol, prefixes, factor)| Self::new(symbol, *prefixes, *factor))
+            }
+        }
+    }
+
+    /// A unit as it was stated: a code of UCUM, a word of OpenMetrics, or another text.
+    pub fn stated(unit: &str) -> Self {
+        let (base, per_second) = unit.strip_suffix("/s").map_or((unit, ""), |base| (base, "/s"));
+        let known = match base {
+            "By" | "bytes" => Self::new("B", true, 1.0),
+            "bit" | "bits" => Self::new("bit", true, 1.0),
+            "s" | "seconds" => Self::new("s", true, 1.0),
+            "ms" | "milliseconds" => Self::new("s", true, 1e-3),
+            "us" => Self::new("s", true, 1e-6),
+            "ns" => Self::new("s", true, 1e-9),
+            "%" | "percent" => Self::new("%", false, 1.0),
+            "ratio" => Self::new("%", false, 100.0),
+            "1" => Self::plain(),
+            "Hz" => Self::new("Hz", true, 1.0),
+            "W" => Self::new("W", true, 1.0),
+            "V" => Self::new("V", true, 1.0),
+            _ => return Self::new(&symbol(unit), false, 1.0),
+        };
+        Self { symbol: known.symbol + per_second, ..known }
+    }
+
+    fn new(symbol: &str, prefixes: bool, factor: f64) -> Self {
+        Self { symbol: symbol.to_owned(), prefixes, factor }
+    }
+
+    /// A value with this unit. `–` stands for a value that is not known.
+    pub fn write(&self, value: f64) -> String {
+        if !value.is_finite() {
+            return "–".to_owned();
+        }
+        let value = value * self.factor;
+        let (scale, prefix) = self.scale(value.abs());
+        self.join(&number(value / scale), prefix)
+    }
+
+    /// Both ends of a range in the unit of the larger: `1.1–2 MB/s`.
+    pub fn write_range(&self, low: f64, high: f64) -> String {
+        if !low.is_finite() || !high.is_finite() {
+            return "–".to_owned();
+        }
+        let (low, high) = (low * self.factor, high * self.factor);
+        let (scale, prefix) = self.scale(low.abs().max(high.abs()));
+        let (from, to) = (number(low / scale), number(high / scale));
+        if from == to {
+            return self.join(&to, prefix);
+        }
+        let dash = if low < 0.0 || high < 0.0 { " to " } else { "–" };
+        self.join(&format!("{from}{dash}{to}"), prefix)
+    }
+
+    fn join(&self, number: &str, prefix: &str) -> String {
+        let symbol = &self.symbol;
+        let attached = prefix.is_empty() && (symbol.is_empty() || symbol.starts_with(['%', '/']));
+        let space = if attached { "" } else { " " };
+        format!("{number}{space}{prefix}{symbol}")
+    }
+
+    fn scale(&self, magnitude: f64) -> (f64, &'static str) {
+        if !self.prefixes || magnitude == 0.0 {
+            return (1.0, "");
+        }
+        // Plain counts are written in full up to five digits: 12,345 rather than 12.3 k.
+        let first = if self.symbol.is_empty() { 1e5 } else { 1e3 };
+        let largest = |all: &[(f64, &'static str)]| all.iter().find(|(size, _)| magnitude >= *size).copied();
+        match (self.symbol == "s", magnitude) {
+            // Long times are no kiloseconds.
+            (true, 1.0..) => (1.0, ""),
+            (true, _) => largest(&SMALL).unwrap_or((1e-9, "n")),
+            (false, magnitude) if magnitude >= first => largest(&LARGE).unwrap_or((1.0, "")),
+            (false, _) => (1.0, ""),
+        }
+    }
+}
+
+/// A number with three or four significant digits, its thousands apart, and no needless zeros.
+///
+/// Halves are rounded away from zero, before the number becomes a text. So JavaScript and Rust
+/// write the same.
+pub fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    if magnitude != 0.0 && !(1e-4..1e12).contains(&magnitude) {
+        return scientific(value);
+    }
+    let places = match magnitude {
+        1e3.. => 0,
+        1e2.. => 1,
+        1.0.. => 2,
+        1e-1.. => 3,
+        1e-2.. => 4,
+        1e-3.. => 5,
+        _ => 6,
+    };
+    let power = 10f64.powi(places);
+    let rounded = (magnitude * power).round() / power;
+    let text = format!("{rounded:.*}", places as usize);
+    let text = trimmed(&text);
+    let (whole, fraction) =
+        text.split_once('.').map_or((text, String::new()), |(whole, rest)| (whole, format!(".{rest}")));
+    let sign = if value < 0.0 && rounded != 0.0 { "-" } else { "" };
+    format!("{sign}{}{fraction}", thousands(whole))
+}
+
+/// `2.5e-7`: at most two decimals.
+fn scientific(value: f64) -> String {
+    // The shortest digits that give the same number, which JavaScript writes too.
+    let exact = format!("{:e}", value.abs());
+    let (mantissa, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
+    let mantissa = (mantissa.parse::<f64>().unwrap_or(0.0) * 100.0).round() / 100.0;
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (mantissa, exponent) = if mantissa >= 10.0 { (mantissa / 10.0, exponent + 1) } else { (mantissa, exponent) };
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{}e{exponent}", trimmed(&format!("{mantissa:.2}")))
+}
+
+fn trimmed(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+/// Digits in groups of three when there are more than four.
+pub fn thousands(digits: &str) -> String {
+    if digits.len() <= 4 {
+        return digits.to_owned();
+    }
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Cases {
+        quantities: Vec<(String, Option<String>, f64, String)>,
+        ranges: Vec<(String, Option<String>, f64, f64, String)>,
+        symbols: Vec<(String, String)>,
+    }
+
+    fn cases() -> Cases {
+        serde_json::from_str(include_str!("../tests/quantities.json")).unwrap()
+    }
+
+    #[test]
+    fn quantities_are_written_as_the_dashboard_writes_them() {
+        for (kpi, unit, value, text) in cases().quantities {
+            assert_eq!(Unit::of_kpi(&kpi, unit.as_deref()).write(value), text, "{kpi} {unit:?} {value}");
+        }
+        for (kpi, unit, low, high, text) in cases().ranges {
+            assert_eq!(Unit::of_kpi(&kpi, unit.as_deref()).write_range(low, high), text, "{kpi} {unit:?} {low} {high}");
+        }
+        for (unit, shown) in cases().symbols {
+            assert_eq!(symbol(&unit), shown, "{unit}");
+        }
+    }
+
+    #[test]
+    fn unknown_values_are_a_dash() {
+        let unit = Unit::stated("ms");
+        assert_eq!([unit.write(f64::NAN), unit.write_range(1.0, f64::INFINITY)], ["–", "–"]);
+    }
+}

@@ -1,0 +1,98 @@
+/** Pages of unknown workspaces, and what a link to a KPI shows. */
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Browser } from "playwright-core";
+import { launchBrowser, shoot, visit } from "./browser.ts";
+import { SCREENS } from "./screens.ts";
+import { startServer, type Server } from "../../clients/typescript/test/server.ts";
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  server = await startServer();
+  browser = await launchBrowser();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+const send = (samples: unknown[]) =>
+  fetch(`${server.url}/api/v1/workspaces/local/kpis/ingest`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ samples }),
+  });
+
+it.each(SCREENS)("the page of an unknown workspace says so, and creates it: %s", async (name, screen) => {
+  const { page, errors } = await visit(browser, `${server.url}/#/?workspace=lab-${name}`, screen);
+  await page.getByRole("heading", { name: "No such workspace" }).waitFor();
+  expect(await page.getByTestId("connection").innerText()).toContain("No such workspace");
+  expect(await page.getByText("No KPIs yet").count()).toBe(0);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(overflow).toBeLessThanOrEqual(0);
+  await shoot(page, `no-such-workspace-${name}`);
+  await page.getByRole("button", { name: `Create lab-${name}` }).click();
+  await page.getByRole("heading", { name: "No KPIs yet" }).waitFor();
+  expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+it("does not offer to create a workspace where that is not permitted", async () => {
+  const { page } = await visit(browser, "about:blank");
+  await page.route("**/api/v1/workspaces", async (route) => {
+    const answer = (await (await route.fetch()).json()) as object;
+    await route.fulfill({ json: { ...answer, may_create: false } });
+  });
+  await page.goto(`${server.url}/#/?workspace=elsewhere`);
+  await page.getByRole("heading", { name: "No such workspace" }).waitFor();
+  await page.getByText("workspaces.names").waitFor();
+  expect(await page.getByRole("button", { name: /Create/ }).count()).toBe(0);
+  expect(await page.getByLabel("Workspace").innerText()).not.toContain("New workspace");
+});
+
+it.each(SCREENS)("a link to a KPI shows its unit on the axis, and all samples of its anomaly: %s", async (name, screen) => {
+  const kpi = `axis.${name}`;
+  const begin = Date.now() - 410_000;
+  const row = (i: number, value: number) => ({ kpi, timestamp: begin + i * 1_000, value, unit: "By/s" });
+  const noise = (i: number) => 1e6 * (100 + ((i * 7_919) % 13) / 10);
+  await send(Array.from({ length: 400 }, (_, i) => row(i, noise(i))));
+  await send(Array.from({ length: 3 }, (_, i) => row(400 + i, 9e9)));
+  const { page } = await visit(browser, "about:blank", screen);
+  await page.addInitScript(() => {
+    const drawn: string[] = [];
+    Object.assign(window, { drawn });
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text: string, ...rest: [number, number]) {
+      drawn.push(text);
+      draw.call(this, text, ...rest);
+    };
+  });
+  await page.goto(`${server.url}/#/kpi/${kpi}?workspace=local`);
+  await page.locator('[data-testid=chart]:not([data-points="0"])').waitFor();
+  const axis = () => page.evaluate(() => (window as unknown as { drawn: string[] }).drawn.join(" "));
+  await expect.poll(axis, { timeout: 20_000 }).toMatch(/GB\/s/);
+  await page.getByRole("button", { name: `Why ${kpi}` }).click();
+  const sentence = page.getByTestId("sentence");
+  await expect.poll(() => sentence.innerText(), { timeout: 20_000 }).toMatch(/9 GB\/s where .* \(3 anomalous samples\)/);
+  await send(Array.from({ length: 4 }, (_, i) => row(403 + i, 9.1e9 + i)));
+  await page.evaluate(() => scrollTo(0, 0));
+  await shoot(page, `kpi-unit-${name}`);
+  await sentence.scrollIntoViewIfNeeded();
+  await shoot(page, `kpi-why-${name}`);
+  const anomaly = (await (await fetch(`${server.url}/api/v1/workspaces/local/anomalies?kpi=${kpi}`)).json()) as {
+    anomalies: { samples: number; last_at: number; unit: string }[];
+  };
+  expect(anomaly.anomalies[0]).toMatchObject({ samples: 7, last_at: begin + 406_000, unit: "By/s" });
+  await page.context().close();
+});
+
+it("hints at a counter that is sent as a gauge", async () => {
+  const begin = Date.now() - 61_000;
+  await send(Array.from({ length: 60 }, (_, i) => ({ kpi: "jobs_total", timestamp: begin + i * 1_000, value: (i % 40) * 3 })));
+  const { page } = await visit(browser, `${server.url}/#/kpi/jobs_total?workspace=local`);
+  await page.getByTestId("counter-hint").waitFor();
+  await page.context().close();
+});
