@@ -13,6 +13,7 @@ use crate::actors::supervision::RestartPolicy;
 use crate::config::{Config, Connections, Statsd};
 use crate::gateway::{Hosts, Limits, Room, StatsdSettings, Times};
 use crate::incidents::IncidentSettings;
+use crate::sources::admissible::SampleTimes;
 use earcon_audio::MixSettings;
 use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
 
@@ -85,7 +86,7 @@ pub(super) fn limits(config: &Config, address: SocketAddr, scoring: Arc<StreamSe
         max_batch_samples: config.ingest.max_batch_samples,
         replay_events: config.live.replay_events,
         workspace: config.ingest.workspace.clone(),
-        scoring,
+        sample_times: SampleTimes::new(scoring),
         times: times(config),
         room: room(&config.connections),
         hosts: hosts.map_err(unknown)?,

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -11,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::output::{DATA, UNAVAILABLE, USAGE, complain, say};
 use super::text::counted;
 use crate::config::Config;
-use crate::sources::admissible::would_refuse;
+use crate::sources::admissible::{SampleTimes, would_refuse};
 use crate::sources::chunks::preview;
 use crate::sources::replay::{self, ReplayError, ReplayOptions};
 use earcon_model::{Arrival, KpiName, WorkspaceId};
@@ -155,7 +156,7 @@ fn run(
 }
 
 /// The limits of the times of samples, as the configuration has them.
-fn scoring(config: Option<&Path>) -> Result<StreamSettings, String> {
+fn scoring(config: Option<&Path>) -> Result<SampleTimes, String> {
     let all = |problems: Vec<String>| problems.join("; ");
     let config =
         Config::load(config, &[]).map_err(|problems| all(problems.iter().map(ToString::to_string).collect()))?;
@@ -164,11 +165,13 @@ fn scoring(config: Option<&Path>) -> Result<StreamSettings, String> {
         max_age_ms: config.storage.history_age.as_millis() as i64,
         ..StreamOptions::default()
     };
-    StreamSettings::try_from(options).map_err(|problems| all(problems.iter().map(ToString::to_string).collect()))
+    let settings = StreamSettings::try_from(options);
+    let settings = settings.map_err(|problems| all(problems.iter().map(ToString::to_string).collect()))?;
+    Ok(SampleTimes::new(Arc::new(settings)))
 }
 
 /// Shows how a file is understood.
-fn show(path: &Path, options: &TableOptions, scoring: &StreamSettings) -> Result<(), String> {
+fn show(path: &Path, options: &TableOptions, times: &SampleTimes) -> Result<(), String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let file = File::open(path).map_err(|error| named(&error))?;
     let workbook = is_sheet(&path.to_string_lossy());
@@ -199,7 +202,7 @@ fn show(path: &Path, options: &TableOptions, scoring: &StreamSettings) -> Result
         say(&format!("{count} would be skipped:"));
         preview.problems.iter().take(SHOWN).for_each(|problem| say(&format!("  {problem}")));
     }
-    let refused = would_refuse(&preview.samples, scoring, jiff::Timestamp::now().as_millisecond());
+    let refused = would_refuse(&preview.samples, times, jiff::Timestamp::now().as_millisecond());
     if refused.count > 0 {
         let count = counted(refused.count as u64, "sample", "samples");
         say(&format!("{count} would be refused by a server with this configuration:"));

@@ -29,10 +29,10 @@ use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteService;
 use crate::services::rules::RuleService;
 use crate::services::storage_health::StorageHealth;
+use crate::sources::admissible::SampleTimes;
 use crate::telemetry::Metric;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, SeriesStore};
-use earcon_streams::StreamSettings;
 use earcon_tenancy::{Authorizer, Creators};
 
 /// Limits of the gateway.
@@ -49,7 +49,7 @@ pub struct Limits {
     /// Gets the samples of agents that name no workspace.
     pub workspace: WorkspaceId,
     /// Limits of the times of samples, for previews of files.
-    pub scoring: Arc<StreamSettings>,
+    pub sample_times: SampleTimes,
     /// How long clients may take.
     pub times: Times,
     /// What all clients together may hold.
@@ -143,7 +143,7 @@ impl Gateway {
             max_upload_bytes: limits.max_upload_bytes,
             max_batch_samples: limits.max_batch_samples,
             default_workspace: limits.workspace,
-            scoring: limits.scoring,
+            times: limits.sample_times,
         };
         let events = EventsParts {
             shared: shared.clone(),

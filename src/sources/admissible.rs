@@ -1,8 +1,21 @@
 //! Which samples of a file a server would refuse, before they are sent.
 
+use std::sync::Arc;
+
 use super::SourceSample;
 use earcon_model::{Reading, rfc3339};
 use earcon_streams::{StreamSettings, check_sample};
+
+/// The times that samples may have.
+#[derive(Clone)]
+pub struct SampleTimes(Arc<StreamSettings>);
+
+impl SampleTimes {
+    /// Those of a server with these settings.
+    pub fn new(settings: Arc<StreamSettings>) -> Self {
+        Self(settings)
+    }
+}
 
 /// Reasons that are kept.
 const KEPT: usize = 20;
@@ -16,12 +29,12 @@ pub struct WouldRefuse {
     pub reasons: Vec<String>,
 }
 
-/// The samples that a server with these settings refuses at `now_ms`, because they are too old or
+/// The samples that a server refuses at `now_ms`, because they are too old or
 /// too far ahead of its clock.
-pub fn would_refuse(samples: &[SourceSample], settings: &StreamSettings, now_ms: i64) -> WouldRefuse {
+pub fn would_refuse(samples: &[SourceSample], times: &SampleTimes, now_ms: i64) -> WouldRefuse {
     let mut found = WouldRefuse::default();
     for one in samples {
-        if let Err(reason) = check_sample(settings, one.sample, Reading::Gauge, now_ms) {
+        if let Err(reason) = check_sample(&times.0, one.sample, Reading::Gauge, now_ms) {
             found.count += 1;
             if found.reasons.len() < KEPT {
                 found.reasons.push(format!("{}: {reason}", named(one)));
@@ -55,7 +68,7 @@ mod tests {
             sample: Sample { timestamp_ms, value: 1.0 },
         };
         let samples: Vec<_> = [0, -3_600_001, 60_001, 60_000, -3_600_000].map(|by| at(now_ms + by)).into();
-        let found = would_refuse(&samples, &settings, now_ms);
+        let found = would_refuse(&samples, &SampleTimes::new(Arc::new(settings)), now_ms);
         assert_eq!(found.count, 2);
         assert!(found.reasons[0].starts_with("sales{region:eu} at 2025-12-31T22:59:59.999Z: its time"), "{found:?}");
         assert!(found.reasons[1].contains("ahead of the server's clock"), "{found:?}");

@@ -97,11 +97,11 @@ fn days(ms: i64) -> String {
     if days == 1 { "day".to_owned() } else { format!("{days} days") }
 }
 
-/// A span in the largest unit of which it has two or more.
+/// A span in the largest unit of which it has two or more. Seconds are exact.
 fn span(ms: i64) -> String {
-    let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1_000, "seconds")];
+    let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes")];
     let largest = units.iter().find(|(size, _)| ms >= 2 * size);
-    largest.map_or_else(|| format!("{ms} ms"), |(size, name)| format!("{} {name}", ms / size))
+    largest.map_or_else(|| format!("{} seconds", ms as f64 / 1e3), |(size, name)| format!("{} {name}", ms / size))
 }
 
 /// A time before 1973 is mostly one in seconds.

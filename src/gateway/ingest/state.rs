@@ -1,12 +1,10 @@
 //! The state that all ways to send samples work with.
 
-use std::sync::Arc;
-
 use super::imports::Imports;
 use crate::gateway::http::state::{SharedState, WingState};
 use crate::services::rules::RuleService;
+use crate::sources::admissible::SampleTimes;
 use earcon_model::WorkspaceId;
-use earcon_streams::StreamSettings;
 
 /// The state of this wing.
 pub(crate) type IngestState = WingState<IngestParts>;
@@ -26,7 +24,7 @@ pub(crate) struct IngestParts {
     /// Gets the samples of agents that name no workspace.
     pub(crate) default_workspace: WorkspaceId,
     /// Limits of the times of samples, for previews.
-    pub(crate) scoring: Arc<StreamSettings>,
+    pub(crate) times: SampleTimes,
 }
 
 impl std::ops::Deref for IngestParts {

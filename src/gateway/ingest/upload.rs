@@ -161,7 +161,7 @@ async fn dry_run(state: &IngestState, file: File, workbook: bool, options: Table
     let preview = tokio::task::spawn_blocking(move || preview(file, workbook, &options)).await;
     match preview {
         Ok(Ok(preview)) => {
-            let refused = would_refuse(&preview.samples, &state.scoring, state.clock.now_ms());
+            let refused = would_refuse(&preview.samples, &state.times, state.clock.now_ms());
             Ok(axum::Json(PreviewAnswer::new(preview, refused)).into_response())
         }
         Ok(Err(error)) => Err(bad(&error.to_string())),
