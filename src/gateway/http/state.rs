@@ -1,7 +1,6 @@
 //! The state that every wing shares. Each wing has a state of its own that holds this one.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
