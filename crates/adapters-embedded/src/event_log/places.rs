@@ -39,7 +39,7 @@ pub(crate) struct Misplaced {
     pub(super) workspaces: Vec<WorkspaceId>,
 }
 
-/// Finds the logs in wrong places. `registered` are the numbers of the logs that the database knows.
+/// Finds the logs in wrong places. `registered` are the numbers of the logs in the database.
 ///
 /// # Errors
 /// When a directory cannot be read.
