@@ -63,9 +63,10 @@ pub enum IngestError {
         /// The reserve, in the same units.
         reserve_megabytes: u64,
     },
-    /// The data directory of the node that owns the workspace was removed or replaced.
-    #[error("the data directory of the server was removed or replaced while it ran; samples are refused")]
-    StorageLost,
+    /// A part of the data directory of the node that owns the workspace is not as it was, with the
+    /// path and the reason.
+    #[error("samples are refused until the data directory of the server is whole: {0}")]
+    StorageLost(String),
     /// The workspace is being opened again or closed.
     #[error("the workspace is restarting; try again in a second")]
     Unavailable,
@@ -223,7 +224,7 @@ impl From<StorageProblem> for IngestError {
             StorageProblem::Full { free_bytes, reserve_bytes } => {
                 IngestError::StorageFull { free_megabytes: free_bytes >> 20, reserve_megabytes: reserve_bytes >> 20 }
             }
-            StorageProblem::Lost(_) => IngestError::StorageLost,
+            StorageProblem::Lost(reason) => IngestError::StorageLost(reason),
         }
     }
 }

@@ -256,7 +256,7 @@ impl From<IngestError> for Problem {
         let kind = match error {
             IngestError::Overloaded => Kind::Overloaded,
             IngestError::TooLarge { .. } => Kind::TooLarge,
-            IngestError::Unavailable | IngestError::StorageLost => Kind::Unavailable,
+            IngestError::Unavailable | IngestError::StorageLost(_) => Kind::Unavailable,
             IngestError::StorageFull { .. } => Kind::StorageFull,
         };
         Problem::new(kind, error.to_string())

@@ -212,7 +212,7 @@ fn count_refused(refused: &Refused, rows: usize) {
             IngestError::Overloaded
             | IngestError::TooLarge { .. }
             | IngestError::StorageFull { .. }
-            | IngestError::StorageLost,
+            | IngestError::StorageLost(_),
         )
         | Refused::Open(OpenError::Unknown(_) | OpenError::TooMany(_)) => count(Metric::IngestRejected, rows as u64),
         Refused::Ingest(IngestError::Unavailable) | Refused::Open(OpenError::Unavailable | OpenError::Failed(_)) => {}

@@ -1,7 +1,7 @@
 //! What would be on the disk after a power cut, in tests.
 //!
-//! A file has the bytes of its last sync. A directory has the names of its last sync, or newer ones:
-//! a file system may keep names earlier than it is asked to. So there are two extremes.
+//! A file has the bytes of its last sync. A directory has the names of its last sync, or newer
+//! ones: a file system may keep names earlier than it is asked to. So there are two extremes.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
