@@ -7,7 +7,7 @@ use earcon_model::{Reading, rfc3339};
 use earcon_streams::{StreamSettings, check_sample};
 
 /// The times that samples may have.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct SampleTimes(Arc<StreamSettings>);
 
 impl SampleTimes {
