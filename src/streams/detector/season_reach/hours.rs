@@ -1,9 +1,10 @@
 //! Usual disturbances: the largest distance of each hour of the day.
 //!
-//! A job at two every night raises the edge of that hour, and of the quarter hours next to it.
+//! A job at two every night raises the edge of that hour, and less so of the quarter hours next to
+//! it.
 
 use super::halves::{Half, decode, encode};
-use crate::arithmetic::smaller;
+use crate::arithmetic::{larger, smaller};
 use crate::stored::Stored;
 
 const HOURS: usize = 24;
@@ -12,6 +13,8 @@ const RISE: f32 = 0.3;
 const FALL: f32 = 0.12;
 /// One distance counts at most this many times the edge in force.
 const MOST: f64 = 1.3;
+/// 1 / the part of an hour over which a neighbour counts.
+const QUARTERS: f64 = 4.0;
 /// No hour has begun yet.
 const NEVER: u8 = u8::MAX;
 
@@ -42,15 +45,11 @@ impl Hours {
 
     /// The usual maximum in the present hour.
     pub(super) fn usual(&self, share_of_hour: f64) -> f64 {
-        let [before, now, after] = self.near;
-        let near = if share_of_hour < 0.25 {
-            decode(before)
-        } else if share_of_hour > 0.75 {
-            decode(after)
-        } else {
-            0.0
-        };
-        f64::from(decode(now).max(near))
+        let [before, now, after] = self.near.map(|usual| f64::from(decode(usual)));
+        // The share of the neighbour falls with the distance from it, so that no edge jumps.
+        let (near, share) = if share_of_hour < 0.5 { (before, share_of_hour) } else { (after, 1.0 - share_of_hour) };
+        let share = larger(1.0 - QUARTERS * share, 0.0);
+        larger(now, now + share * (near - now))
     }
 
     /// Ends the hour before, if another one has begun.

@@ -161,7 +161,8 @@ impl Season {
             return None;
         }
         let (before, mut best) = (self.used(), self.used());
-        for c in 0..3 {
+        // A profile speaks once it has come around. Before, its newest slot follows a fault.
+        for c in 0..=usize::from(self.known) {
             if self.errors[c] < BETTER * self.errors[best] {
                 best = c;
             }
