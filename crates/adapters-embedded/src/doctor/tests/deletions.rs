@@ -14,7 +14,7 @@ async fn delete_workspace(store: &EmbeddedStore) {
 }
 
 async fn names(store: &EmbeddedStore) -> Vec<String> {
-    store.meta_store().workspaces().await.unwrap().into_iter().map(|key| key.name().as_str().to_owned()).collect()
+    store.meta_store().workspaces().await.unwrap().into_iter().map(|key| key.as_str().to_owned()).collect()
 }
 
 /// A directory whose workspace `w` was deleted, and a copy from before.
