@@ -58,7 +58,7 @@ fn faults_of_any_size_leave_the_expected_value_of_young_and_old_series() {
                 let moved = (sample.expected - expected).abs() / expected;
                 assert!(moved < 0.35, "{what}: it was {expected}, {sample:?}");
             }
-            let scores: Vec<f64> = samples[age + minutes..].iter().filter_map(|sample| sample.score).collect();
+            let scores: Vec<f32> = samples[age + minutes..].iter().filter_map(|sample| sample.score).collect();
             assert!(scores.iter().all(|score| *score < 0.5), "{what}: {scores:?}");
         }
     }
@@ -68,9 +68,8 @@ fn faults_of_any_size_leave_the_expected_value_of_young_and_old_series() {
 fn a_usual_disturbance_of_one_hour_moves_no_edge_at_once() {
     // Every five minutes; a job at three makes the values of its hour wild.
     let mut dice = Dice::new(11);
-    let values: Vec<f64> = (0..10 * 288)
-        .map(|i| 100.0 + dice.normal() * if i % 288 / 12 == 3 { 8.0 } else { 1.0 })
-        .collect();
+    let values: Vec<f64> =
+        (0..10 * 288).map(|i| 100.0 + dice.normal() * if i % 288 / 12 == 3 { 8.0 } else { 1.0 }).collect();
     let (samples, _) = run(5 * MINUTE, values);
     let rows = 9 * 288 + 48..9 * 288 + 96;
     let steps = rows.map(|row| (samples[row].upper - samples[row - 1].upper).abs());
