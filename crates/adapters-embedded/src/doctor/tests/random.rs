@@ -1,6 +1,7 @@
 //! Random damages of a whole directory: bits, pages and files, logs in wrong places, and older
-//! parts next to newer ones. Data were deleted before. Each case is refused with a sentence, or all is
-//! there. A repair is refused, or names all that is lost, and brings back nothing that was deleted.
+//! parts next to newer ones. Data were deleted before. Each case is refused with a sentence, or all
+//! is there. A repair is refused, or names all that is lost, and brings back nothing that was
+//! deleted.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
