@@ -163,7 +163,9 @@ impl App {
     /// answers ended, streams handed over, log and history written. After the deadline it stops
     /// anyway: samples with a receipt are in the log.
     pub async fn shut_down(self) {
-        let Self { node, directory, member, store, shutdown, server, nats, statsd, drain, .. } = self;
+        let Self { node, directory, member, store, shutdown, server, nats, statsd, drain, meanings, .. } = self;
+        // It holds the store, which closes when the last user is gone.
+        drop(meanings);
         let watches = [Some(self.upkeep), Some(self.clock_watch), self.creation, self.storage_watch];
         let _no_listeners = shutdown.send(true).is_err();
         watches.into_iter().flatten().for_each(|watch| watch.abort());

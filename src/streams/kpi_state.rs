@@ -37,7 +37,7 @@ pub enum Rejection {
     },
     /// Too far ahead: it would make every sample until then late.
     #[error(
-        "its time {} lies {} ahead of the server's clock, which shows {}; at most {} is allowed \
+        "its time {} lies {} ahead of the server's clock, which shows {}; at most {} are allowed \
          (ingest.max_ahead_seconds); check the clocks of sender and server, and the unit of the timestamp",
         rfc3339(*timestamp_ms),
         span(timestamp_ms.saturating_sub(*wall_ms)),

@@ -50,7 +50,7 @@ it("does not offer to create a workspace where that is not permitted", async () 
   await page.getByRole("heading", { name: "No such workspace" }).waitFor();
   await page.getByText("workspaces.names").waitFor();
   expect(await page.getByRole("button", { name: /Create/ }).count()).toBe(0);
-  expect(await page.getByLabel("Workspace").innerText()).not.toContain("New workspace");
+  expect(await page.getByLabel("Workspace", { exact: true }).innerText()).not.toContain("New workspace");
 });
 
 it.each(SCREENS)("a link to a KPI shows its unit on the axis, and all samples of its anomaly: %s", async (name, screen) => {

@@ -7,7 +7,9 @@ use earcon_model::{KpiName, Meaning, WorkspaceId};
 
 /// Each unit with the number of requests that state one for its KPI. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Arriving(Arc<Mutex<HashMap<(WorkspaceId, KpiName), (String, usize)>>>);
+pub(super) struct Arriving(Arc<Mutex<Units>>);
+
+type Units = HashMap<(WorkspaceId, KpiName), (String, usize)>;
 
 impl Arriving {
     /// Notes the units of a request. Of two units for a KPI the first holds.
@@ -33,7 +35,7 @@ impl Arriving {
         arriving.get(&(workspace.clone(), kpi.clone())).map(|(unit, _)| unit.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(WorkspaceId, KpiName), (String, usize)>> {
+    fn lock(&self) -> MutexGuard<'_, Units> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

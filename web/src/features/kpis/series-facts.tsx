@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import { Fact } from "../../components/fact.tsx";
 import { looksLikeCounter } from "../../format/counters.ts";
-import { text, unitOf } from "../../format/units.ts";
+import { rangeText, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
@@ -46,7 +46,7 @@ function Facts({ series }: { series: LiveSeries }) {
     <dl className="facts">
       {warming !== null && <Fact name="Learning" value={`${warming.seen} of ${warming.needed} samples`} />}
       {lower !== null && upper !== null && (
-        <Fact name="Expected" value={`${text(lower, unit)} to ${text(upper, unit)}`} />
+        <Fact name="Expected" value={rangeText(lower, upper, unit)} />
       )}
       {features !== null && (
         <>
