@@ -283,6 +283,7 @@ pub fn view_of(state: &KpiState) -> KpiView {
                 late: series.late,
                 anomaly: series.anomaly.cloned().map(Box::new),
                 sensitivity: series.sensitivity,
+                outside: None,
             };
             (series.labels.clone(), view)
         })

@@ -47,6 +47,9 @@ pub struct SeriesView {
     /// The factor that feedback applies to the configured sensitivity, as of the last feedback or
     /// the last start.
     pub sensitivity: f32,
+    /// Times of the anomalous samples of the newest `Samples` event; `None` without any. The event
+    /// of an anomaly that follows it may count only some of them.
+    pub outside: Option<Box<[i64]>>,
 }
 
 /// The state after event `seq`.
@@ -172,7 +175,10 @@ impl KpiView {
                     let counted = part.counter.map_or(0, |counter| u64::from(counter.late));
                     let series = self.apply_samples(part);
                     series.late += part.late.len() as u64 + counted;
-                    series.count_anomalous(part);
+                    let outside = part.samples.iter().filter(|sample| sample.is_outside());
+                    let outside: Box<[i64]> = outside.map(|sample| sample.timestamp_ms).collect();
+                    series.outside = (!outside.is_empty()).then_some(outside);
+                    series.count_anomalous();
                 }
             }
             SeriesEvent::Backfilled(parts) => {
@@ -205,6 +211,7 @@ impl KpiView {
                 let series = self.series_mut(&anomaly.labels);
                 series.status = SeriesStatus::Anomalous;
                 series.anomaly = Some(anomaly.clone());
+                series.count_anomalous();
             }
             AnomalyEvent::Closed(anomaly) => {
                 let series = self.series_mut(&anomaly.labels);
@@ -235,12 +242,12 @@ impl KpiView {
 
 impl SeriesView {
     /// Counts the samples of the open anomaly as its episode does, which reports only some of them.
-    fn count_anomalous(&mut self, part: &SeriesSamples) {
-        let Some(anomaly) = &mut self.anomaly else { return };
-        for sample in part.samples.iter().filter(|sample| sample.is_outside()) {
-            if sample.timestamp_ms > anomaly.last_at_ms {
+    fn count_anomalous(&mut self) {
+        let (Some(anomaly), Some(outside)) = (&mut self.anomaly, &self.outside) else { return };
+        for at_ms in outside {
+            if *at_ms > anomaly.last_at_ms {
                 anomaly.samples = anomaly.samples.saturating_add(1);
-                anomaly.last_at_ms = sample.timestamp_ms;
+                anomaly.last_at_ms = *at_ms;
             }
         }
     }
@@ -253,6 +260,7 @@ impl SeriesView {
             late: 0,
             anomaly: None,
             sensitivity: 1.0,
+            outside: None,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! How samples get into the series of a KPI: live, as history, and again from the log.
 
-use std::collections::HashSet;
-
 use super::arrival::{ArrivalContext, Conditions, SeriesLimit};
 use super::counter::CounterState;
 use super::kpi_state::{KpiState, Pushed, Rejection, check_sample};
@@ -194,23 +192,8 @@ impl KpiState {
             };
             collected.bodies.push(scored.into());
         }
-        self.bring_up_to_date(&mut collected.episodes);
         collected.bodies.extend(collected.episodes.drain(..).map(EventBody::Anomaly));
         collected.bodies.append(&mut collected.ends);
-    }
-
-    /// The last event of an open episode has its state after all samples of the push. So a reader
-    /// of events can count on from there with the samples that follow.
-    fn bring_up_to_date(&self, episodes: &mut [AnomalyEvent]) {
-        let mut done = HashSet::new();
-        for event in episodes.iter_mut().rev() {
-            let (AnomalyEvent::Opened(reported) | AnomalyEvent::Updated(reported)) = event else { continue };
-            let series = self.index.find(&reported.labels).map(|position| &self.series[position as usize]);
-            let open = series.and_then(|series| series.episode.open.as_ref());
-            if let Some(open) = open.filter(|open| open.id == reported.id && done.insert(open.id)) {
-                reported.clone_from(open);
-            }
-        }
     }
 
     pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, context: ArrivalContext<'_>) {

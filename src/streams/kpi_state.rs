@@ -97,10 +97,11 @@ fn days(ms: i64) -> String {
     if days == 1 { "day".to_owned() } else { format!("{days} days") }
 }
 
-/// A span in the largest unit of which it has two or more. Seconds are exact.
+/// A span in the largest unit that shows it exactly, or of which it has ten or more.
 fn span(ms: i64) -> String {
     let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes")];
-    let largest = units.iter().find(|(size, _)| ms >= 2 * size);
+    let shows = |size: i64| (ms >= 2 * size && ms % size == 0) || ms >= 10 * size;
+    let largest = units.iter().find(|(size, _)| shows(*size));
     largest.map_or_else(|| format!("{} seconds", ms as f64 / 1e3), |(size, name)| format!("{} {name}", ms / size))
 }
 

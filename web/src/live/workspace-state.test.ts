@@ -62,6 +62,8 @@ describe("a workspace state", () => {
     state.applyEvent(samples(120, 7));
     state.applyEvent(samples(130, -1));
     expect(state.anomalies.get("x")).toMatchObject({ samples: 3, last_at: 130 });
+    state.applyEvent(event("anomaly.updated", { ...anomaly("x", "open", 100), samples: 2, last_at: 120 }));
+    expect(state.anomalies.get("x")).toMatchObject({ samples: 3, last_at: 130 });
     state.applyEvent(event("anomaly.closed", { ...anomaly("x", "closed"), samples: 3 }));
     state.applyEvent(samples(140, 7));
     expect(state.anomalies.get("x")).toMatchObject({ samples: 3 });

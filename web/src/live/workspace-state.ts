@@ -251,6 +251,8 @@ export class WorkspaceState {
     this.anomaliesVersion += 1;
     const series = this.findOrCreate(anomaly.kpi, anomaly.labels);
     series.anomaly = anomaly.state === "open" ? anomaly.id : null;
+    // The samples event before it may hold more samples than the anomaly counts.
+    this.#countAnomalous(series.anomaly, series.recent.rows());
     if (series.state === "anomalous" || series.state === "normal" || anomaly.state === "open") {
       this.#setState(series, anomaly.state === "open" ? "anomalous" : "normal");
     }
