@@ -218,11 +218,7 @@ fn first_acknowledgement_stays_with_the_episode() {
 /// needs a new version, or the snapshot a new format.
 #[test]
 fn scores_and_snapshots_of_this_version_are_pinned() {
-<<<<<<< HEAD
     let pinned = [(DetectorName::SeasonReach, (459_395_207_209_049_597, 4_875_005_310_814_689_152))];
-=======
-    let pinned = [(DetectorName::SeasonReach, (7_706_467_848_910_425_042, 13_231_758_154_797_714_213))];
->>>>>>> users
     assert_eq!(pinned.map(|(detector, _)| (detector, score_and_state_hashes(detector))), pinned);
 }
 
