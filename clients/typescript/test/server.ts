@@ -51,7 +51,11 @@ export async function startServer(command: "serve" | "demo" = "serve"): Promise<
 }
 
 function launch(command: string, listen: string, data: string): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(binary(), [command, "--listen", listen, "--data", data], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary(), [command, "--listen", listen, "--data", data], {
+    stdio: ["ignore", "pipe", "pipe"],
+    // Tests send samples of fixed times.
+    env: { EARCON_STORAGE__HISTORY_DAYS: "3650", ...process.env },
+  });
   return new Promise((resolve, reject) => {
     let out = "";
     let errors = "";
