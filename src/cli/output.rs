@@ -48,6 +48,6 @@ mod tests {
     fn every_exit_code_is_in_the_manual_and_no_other() {
         let codes: Vec<u8> = documented().into_keys().collect();
         // `ExitCode::SUCCESS` and `ExitCode::FAILURE` are 0 and 1.
-        assert_eq!(codes, [0, 1, USAGE, NO_INPUT, UNAVAILABLE, SOFTWARE, IO]);
+        assert_eq!(codes, [0, 1, USAGE, DATA, NO_INPUT, UNAVAILABLE, SOFTWARE, IO]);
     }
 }

@@ -269,7 +269,7 @@ mod tests {
         while endless.iter_mut().filter_map(|held| held.grow_arriving(1).then_some(())).count() > 0 {}
         let mut small = budget.nothing();
         assert!(small.grow_arriving(12), "{budget:?}");
-        drop(endless);
+        drop((endless, small));
         let mut alone = budget.nothing();
         assert!(alone.grow_arriving(500) && !alone.grow_arriving(1), "half of the room");
     }

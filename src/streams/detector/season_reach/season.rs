@@ -161,8 +161,7 @@ impl Season {
             return None;
         }
         let (before, mut best) = (self.used(), self.used());
-        // A profile speaks once it has come around. Before, its newest slot follows a fault.
-        for c in 0..=usize::from(self.known) {
+        for c in 0..3 {
             if self.errors[c] < BETTER * self.errors[best] {
                 best = c;
             }

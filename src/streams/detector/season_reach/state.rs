@@ -26,8 +26,8 @@ const JUDGED_WITHOUT_CHANGES: u32 = 500;
 /// deserve five times as many alerts. The exponent, and the largest factor.
 const CADENCE_MS: f64 = 300_000.0;
 const CADENCE: (f64, f64) = (0.36, 2.0);
-/// Surprise from which a value alerts.
-const ALERTS: f64 = 1.0;
+/// Surprise from which a value is an outlier, which moves no baseline.
+const OUTLIER: f64 = 1.15;
 /// Outliers on one side after which their level is accepted: three hours, within these bounds.
 const ACCEPTED_DAYS: f64 = 0.125;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
@@ -53,7 +53,7 @@ pub(super) struct State {
     per_day: f64,
     cadences: [f64; STEPS],
     seen: u32,
-    /// Outliers on one side: above 0 above, below 0 below. An outlier moves no baseline.
+    /// Outliers on one side: above 0 above, below 0 below.
     outliers: i16,
     ladder: Ladder,
     limiter: Limiter,
@@ -187,8 +187,7 @@ impl State {
             (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
         let surprise = larger(found.surprise / self.limiter.factor(), stuck);
         let left = held.is_some_and(|band| !within(band, value));
-        let outlier = surprise >= ALERTS || left || self.is_beyond(&now, &found);
-        if self.learn(&now, &found, outlier, age_ms) {
+        if self.learn(&now, &found, surprise >= OUTLIER || left, age_ms) {
             *self = Self::starting_at(timestamp_ms, value);
         }
         score
@@ -234,7 +233,7 @@ impl State {
             let k = seen - f64::from(JUDGED_FROM);
             self.ladder.learn_reaches(&found.z, larger(20.0 / (k + 1.0), 1.0) as f32);
         }
-        let accepted = now.judged && self.count_outlier(found.z[0], outlier);
+        let accepted = now.judged && self.count_outlier(found, outlier);
         let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
         if accepted && (far || another_unit(now.value, base + now.season)) && self.seen >= STARTS_ANEW_FROM {
             return true;
@@ -266,16 +265,10 @@ impl State {
         false
     }
 
-    /// Whether a value lies beyond its own edge, before the factors that make alerts rarer: a fault
-    /// that alerts at first and then moves nearer must not become the expected value.
-    fn is_beyond(&self, now: &Now, found: &Distances) -> bool {
+    /// Counts outliers in a row on one side. Returns whether their level is accepted now.
+    fn count_outlier(&mut self, found: &Distances, outlier: bool) -> bool {
         let z = found.z[0];
-        now.judged && z.abs() >= self.ladder.edge(0, z > 0.0)
-    }
-
-    /// Counts outliers in a row on the side of `z`. Returns whether their level is accepted now.
-    fn count_outlier(&mut self, z: f64, outlier: bool) -> bool {
-        if outlier {
+        if outlier || z.abs() >= self.ladder.edge(0, z > 0.0) {
             let side = if z > 0.0 { 1 } else { -1 };
             self.outliers = if self.outliers * side < 0 { side } else { self.outliers + side };
         } else {
