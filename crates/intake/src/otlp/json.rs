@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::attribute::{Any, usual_base64};
 use super::points;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
@@ -126,6 +127,21 @@ struct AnyValue {
     bool_value: Option<bool>,
     int_value: Option<Number>,
     double_value: Option<Number>,
+    array_value: Option<Object<ArrayValue>>,
+    kvlist_value: Option<Object<KeyValueList>>,
+    bytes_value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ArrayValue {
+    #[serde(default, deserialize_with = "nullable")]
+    values: Vec<Option<Object<AnyValue>>>,
+}
+
+#[derive(Deserialize)]
+struct KeyValueList {
+    #[serde(default, deserialize_with = "nullable")]
+    values: Vec<Object<KeyValue>>,
 }
 
 #[derive(Deserialize)]
@@ -301,24 +317,38 @@ fn whole(numbers: Vec<Number>) -> Result<Vec<u64>, String> {
     numbers.into_iter().map(Number::whole).collect()
 }
 
-/// Attributes whose values are texts, booleans or numbers.
+/// Attributes that have a value.
 fn pairs(attributes: &[Object<KeyValue>]) -> Result<LabelPairs<'_>, String> {
-    let text = |value: &'_ AnyValue| -> Result<Option<String>, String> {
-        let AnyValue { string_value, bool_value, int_value, double_value } = value;
-        Ok(match (string_value, bool_value, int_value, double_value) {
-            (Some(text), ..) => Some(text.clone()),
-            (_, Some(truth), ..) => Some(truth.to_string()),
-            (_, _, Some(number), _) => Some(number.signed()?.to_string()),
-            (_, _, _, Some(number)) => Some(number.float().to_string()),
-            _ => None,
-        })
-    };
     let mut pairs = LabelPairs::new();
     for Object(KeyValue { key, value }) in attributes {
-        let Some(Object(value)) = value else { continue };
-        if let Some(text) = text(value)? {
-            pairs.push((key.into(), text.into()));
+        if let Some(text) = any_value(value.as_ref())?.into_label() {
+            pairs.push((key.into(), text));
         }
     }
     Ok(pairs)
+}
+
+fn any_value(value: Option<&Object<AnyValue>>) -> Result<Any<'_>, String> {
+    let Some(Object(value)) = value else { return Ok(Any::Absent) };
+    Ok(if let Some(text) = &value.string_value {
+        Any::Text(text.into())
+    } else if let Some(truth) = value.bool_value {
+        Any::Truth(truth)
+    } else if let Some(number) = value.int_value {
+        Any::Integer(number.signed()?)
+    } else if let Some(number) = value.double_value {
+        Any::Float(number.float())
+    } else if let Some(Object(list)) = &value.array_value {
+        Any::List(list.values.iter().map(|value| any_value(value.as_ref())).collect::<Result<_, _>>()?)
+    } else if let Some(Object(map)) = &value.kvlist_value {
+        let mut pairs = Vec::new();
+        for Object(KeyValue { key, value }) in &map.values {
+            pairs.push((key.into(), any_value(value.as_ref())?));
+        }
+        Any::Map(pairs)
+    } else if let Some(text) = &value.bytes_value {
+        Any::Bytes(usual_base64(text).ok_or("a bytesValue is not base64")?)
+    } else {
+        Any::Absent
+    })
 }

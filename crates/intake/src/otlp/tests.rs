@@ -285,6 +285,70 @@ fn names_that_differ_in_illegal_characters_stay_apart() {
 }
 
 #[test]
+fn lists_maps_and_bytes_are_labels_alike_in_both_encodings() {
+    let any = |number, content: &[u8]| Message::new().bytes(number, content).finish();
+    let list = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| any(1, text.as_bytes()));
+        any(5, &texts.fold(Message::new(), |message, one| message.bytes(1, &one)).finish())
+    };
+    let map = any(6, &Message::new().bytes(1, &text_pair("b", "x")).bytes(1, &text_pair("a", "y")).finish());
+    let point = |value: f64, any: &[u8]| {
+        let pair = Message::new().bytes(1, b"k").bytes(2, any).finish();
+        Message::new().fixed64(3, 3 * SECOND).double(4, value).bytes(7, &pair).finish()
+    };
+    let values = [list(&["a"]), list(&["a", "b"]), map, any(7, b"\xfb\xff"), any(5, b""), any(6, b"")];
+    let data =
+        values.iter().zip(1..).fold(Message::new(), |data, (any, value)| data.bytes(1, &point(value.into(), any)));
+    let metric = Message::new().bytes(1, b"g").bytes(5, &data.finish()).finish();
+    let scope = Message::new().bytes(2, &metric).finish();
+    let from_protobuf = samples(&protobuf(&any(1, &Message::new().bytes(2, &scope).finish())));
+    let values = [
+        json!({"arrayValue": {"values": [{"stringValue": "a"}]}}),
+        json!({"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}}),
+        json!({"kvlistValue": {"values": [
+            {"key": "a", "value": {"stringValue": "y"}}, {"key": "b", "value": {"stringValue": "x"}}]}}),
+        json!({"bytesValue": "-_8"}),
+        json!({"arrayValue": {"values": null}}),
+        json!({"kvlistValue": {}}),
+    ];
+    let point = |(value, number): (&serde_json::Value, i32)| json!({"timeUnixNano": "3000000000", "asInt": number, "attributes": [{"key": "k", "value": value}]});
+    let points: Vec<_> = values.iter().zip(1..).map(point).collect();
+    let (read, refused) = json_metrics(&json!([{"name": "g", "gauge": {"dataPoints": points}}]));
+    assert_eq!(refused, Vec::<String>::new());
+    let value = |text: &str| crate::naming::label_value(text).into_owned();
+    let mut expected: Vec<String> = [r#"["a"]"#, r#"["a","b"]"#, r#"{"a":"y","b":"x"}"#, "+/8=", "[]", "{}"]
+        .iter()
+        .zip(1..)
+        .map(|(text, number)| format!("g{{k:{}}} gauge 3000 {number}", value(text)))
+        .collect();
+    expected.sort();
+    assert_eq!(read, expected);
+    assert_eq!(from_protobuf, expected);
+}
+
+#[test]
+fn a_long_list_ends_in_a_hash_and_a_deep_one_is_refused() {
+    let list = |last: &str| {
+        let mut values = vec![json!({"stringValue": "word"}); 100];
+        values.push(json!({"stringValue": last}));
+        json!({"arrayValue": {"values": values}})
+    };
+    let points = ["x", "y"].map(
+        |last| json!({"timeUnixNano": "3000000000", "asInt": 1, "attributes": [{"key": "k", "value": list(last)}]}),
+    );
+    let (read, refused) = json_metrics(&json!([{"name": "g", "gauge": {"dataPoints": points}}]));
+    assert_eq!((read.len(), refused.len()), (2, 0), "{refused:?}");
+    assert_ne!(read[0], read[1]);
+    let deep = (0..10_000)
+        .fold(Vec::new(), |inner, _| Message::new().bytes(5, &Message::new().bytes(1, &inner).finish()).finish());
+    let pair = Message::new().bytes(1, b"k").bytes(2, &deep).finish();
+    let point = Message::new().fixed64(3, SECOND).double(4, 1.0).bytes(7, &pair).finish();
+    let body = request("g", 5, &Message::new().bytes(1, &point).finish());
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(&body, batch)).unwrap();
+    assert_eq!((parsed.batches.len(), parsed.rejected.len()), (0, 1));
+}
+
+#[test]
 fn text_that_is_not_utf8_costs_its_resource_or_metric() {
     let point = number(SECOND, 3 * SECOND, 10.0).finish();
     let gauge = Message::new().bytes(1, &point).finish();
