@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::batch_builder::Batch;
 use super::error::IntakeError;
 use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
+use crate::naming;
 use crate::strict_json::{Object, nullable, without_bom};
 use earcon_model::Reading;
 
@@ -70,6 +71,11 @@ fn add(batch: &mut Batch<'_>, row: u32, list: &ValueList<'_>) -> Result<(), Inta
     let ValueList { values, dstypes, dsnames, time, interval, .. } = list;
     if values.len() != dstypes.len() || values.len() != dsnames.len() {
         return batch.reject(row, "values, dstypes and dsnames must have the same length".to_owned());
+    }
+    let mut names: Vec<_> = dsnames.iter().map(|name| naming::composed(name)).collect();
+    names.sort_unstable();
+    if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
+        return batch.reject(row, format!("the data source {name:?} is given twice in dsnames"));
     }
     // Half of this is beyond all times that samples may have.
     if !(0.0..=1e14).contains(time) {
@@ -191,6 +197,20 @@ mod tests {
         assert_eq!((batches[0].kpi.as_str(), batches[0].series[0].rows[0].0), ("a", 5));
         let cache = SeriesCache::new(Rules::default(), 10, 1);
         assert!(parse(b"{}", &mut Batch::new(&cache, 0, 10)).is_err());
+    }
+
+    #[test]
+    fn data_source_given_twice_rejects_its_value_list() {
+        let list = |one: &str, other: &str| {
+            format!(
+                r#"{{"values": [1, 2], "dstypes": ["gauge", "gauge"], "dsnames": ["{one}", "{other}"], "time": 1, "plugin": "a"}}"#
+            )
+        };
+        let body = format!("[{},{},{}]", list("x", "x"), list("\u{e9}", "e\u{301}"), list("x", "y"));
+        let ParsedBatch { batches, rejected, .. } = parsed(&body);
+        assert_eq!(rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [0, 1]);
+        assert!(rejected[0].error.contains("\"x\" is given twice"), "{rejected:?}");
+        assert_eq!(batches.iter().map(|batch| batch.kpi.as_str()).collect::<Vec<_>>(), ["a.x", "a.y"]);
     }
 
     proptest! {

@@ -95,17 +95,22 @@ pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result
                     Some(None) => batch.reject(row, "timestamp is too large for its precision".to_owned())?,
                     other => add(batch, row, &body[line.key], &fields, other.flatten())?,
                 }
-                // A text may contain line breaks.
-                row += body[at..line.end].iter().filter(|byte| fields.had_text && **byte == b'\n').count() as u32;
+                row += breaks_within(&body[at..line.end], &fields);
                 at = line.end;
             }
             Err(error) => {
                 batch.reject(row, error.message)?;
+                row += breaks_within(&body[at..error.resume], &fields);
                 at = error.resume;
             }
         }
     }
     Ok(())
+}
+
+/// The number of line breaks in the texts of a line.
+fn breaks_within(line: &[u8], fields: &Fields<'_>) -> u32 {
+    if fields.had_text { line.iter().filter(|byte| **byte == b'\n').count() as u32 } else { 0 }
 }
 
 fn add(

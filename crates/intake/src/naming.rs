@@ -72,7 +72,8 @@ pub fn label_value(text: &str) -> Cow<'_, str> {
     Cow::Owned(hashed(&replaced, text, Labels::MAX_VALUE_BYTES))
 }
 
-fn composed(text: &str) -> Cow<'_, str> {
+/// The text with composed characters: equal characters have equal bytes.
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => Cow::Borrowed(text),
         _ => Cow::Owned(text.nfc().collect()),

@@ -100,6 +100,20 @@ fn bad_field_rejects_the_whole_point() {
 }
 
 #[test]
+fn field_given_twice_rejects_its_line() {
+    let many = (0..40).map(|at| format!("f{at}=1")).collect::<Vec<_>>().join(",");
+    let body = format!(
+        "m v=1,v=2 1\nm v=\"two\nlines\",v=2 1\nm {many},f7=2 1\nm \u{e9}=1,e\u{301}=2 1\nm a\\ b=1,x=2,a\\ b=3 1\n\
+        m v=1,V=2 1\nm \u{e9}=1,e=2 1\nm {many} 1"
+    );
+    let parsed = parse_batch(body.as_bytes(), Precision::Milliseconds);
+    assert_eq!(errors(&parsed), [0, 1, 3, 4, 5], "{:?}", parsed.rejected);
+    assert_eq!(parsed.rejected[0].error, "field \"v\" is given twice");
+    assert_eq!(samples(&parsed)[..4], ["m.v{} 6 1 1", "m.V{} 6 1 2", "m.\u{e9}{} 7 1 1", "m.e{} 7 1 2"]);
+    assert_eq!(samples(&parsed).len(), 44);
+}
+
+#[test]
 fn tags_in_another_order_are_the_same_series() {
     let parsed = parse_batch(b"a,x=1,y=2 value=1 1\na,y=2,x=1 value=2 2", Precision::Milliseconds);
     assert_eq!(parsed.batches.len(), 1);
