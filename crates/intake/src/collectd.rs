@@ -13,7 +13,7 @@ use super::batch_builder::Batch;
 use super::error::IntakeError;
 use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 use crate::naming;
-use crate::strict_json::{Object, nullable, without_bom};
+use crate::strict_json::{Object, nullable, utf8};
 use earcon_model::Reading;
 
 /// The type of a data source.
@@ -56,7 +56,7 @@ struct ValueList<'a> {
 /// # Errors
 /// The body is no array, or has too many samples.
 pub fn parse(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    let lists: Vec<&RawValue> = serde_json::from_slice(without_bom(body))
+    let lists: Vec<&RawValue> = serde_json::from_slice(utf8(body)?)
         .map_err(|error| IntakeError::Malformed(format!("the body is not an array of value lists: {error}")))?;
     for (row, raw) in lists.into_iter().enumerate() {
         match serde_json::from_str::<Object<ValueList<'_>>>(raw.get()) {
@@ -106,12 +106,11 @@ impl ValueList<'_> {
     /// `plugin.type.source`, without a type that is called like its plugin, and without a source
     /// called `value`.
     fn series<'a>(&'a self, source: &'a str, reading: Reading) -> RawSeries<'a> {
-        let mut name = self.plugin.to_string();
         let kind = Some(self.kind.as_ref()).filter(|kind| *kind != self.plugin && !kind.is_empty());
-        for part in kind.into_iter().chain(Some(source).filter(|source| *source != "value")) {
-            name.push('.');
-            name.push_str(part);
-        }
+        let parts =
+            std::iter::once(self.plugin.as_ref()).chain(kind).chain(Some(source).filter(|name| *name != "value"));
+        // Parts may be absent, so a dot in any of them is ambiguous.
+        let name = naming::joined(&parts.collect::<Vec<_>>(), 0);
         let labels =
             [("host", &self.host), ("plugin_instance", &self.plugin_instance), ("type_instance", &self.type_instance)];
         let labels: LabelPairs<'a> = labels.map(|(key, value)| (key.into(), value.as_ref().into())).into();
@@ -197,6 +196,26 @@ mod tests {
         assert_eq!((batches[0].kpi.as_str(), batches[0].series[0].rows[0].0), ("a", 5));
         let cache = SeriesCache::new(Rules::default(), 10, 1);
         assert!(parse(b"{}", &mut Batch::new(&cache, 0, 10)).is_err());
+    }
+
+    #[test]
+    fn dots_of_plugin_type_and_source_stay_apart() {
+        let list = |plugin: &str, kind: &str, source: &str| {
+            format!(
+                r#"{{"values": [1], "dstypes": ["gauge"], "dsnames": ["{source}"], "time": 1, "plugin": "{plugin}", "type": "{kind}"}}"#
+            )
+        };
+        let lists = [
+            list("a", "b", "c"),
+            list("a", "b.c", "value"),
+            list("a.b", "c", "value"),
+            list("a", "b", "c.d"),
+            list("a.b.c", "a.b.c", "value"),
+        ];
+        let ParsedBatch { batches, rejected, .. } = parsed(&format!("[{}]", lists.join(",")));
+        assert_eq!((batches.len(), rejected.len()), (5, 0), "{batches:?} {rejected:?}");
+        assert_eq!(batches[0].kpi.as_str(), "a.b.c");
+        assert!(batches[1..].iter().all(|batch| batch.kpi.as_str().contains("_")), "{batches:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::batch_builder::Batch;
 use super::course::RawName;
 use super::error::IntakeError;
 use super::raw_series::Protocol;
-use crate::strict_json::without_bom;
+use crate::strict_json::utf8;
 use line::{Field, Fields};
 
 /// Unit of the timestamps of a request.
@@ -68,10 +68,10 @@ const USUAL_LINE: usize = 64;
 /// Parses a body. Rows are numbered by line, from 0.
 ///
 /// # Errors
-/// The batch is full.
+/// The body is UTF-16, or the batch is full.
 pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     batch.expect(body.len(), USUAL_LINE);
-    let body = without_bom(body);
+    let body = utf8(body)?;
     let mut fields = Fields::default();
     let (mut at, mut row) = (0, 0);
     while at < body.len() {

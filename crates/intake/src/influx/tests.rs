@@ -100,6 +100,14 @@ fn bad_field_rejects_the_whole_point() {
 }
 
 #[test]
+fn dots_of_measurement_and_field_stay_apart() {
+    let parsed = parse_batch(b"a.b c=1 1\na b.c=2 1\na.b value=3 1", Precision::Milliseconds);
+    let names: Vec<&str> = parsed.batches.iter().map(|batch| batch.kpi.as_str()).collect();
+    assert_eq!((names[0], names[2]), ("a.b.c", "a.b"));
+    assert!(names[1].starts_with("a.b.c_") && names[1].len() == 14, "{names:?}");
+}
+
+#[test]
 fn field_given_twice_rejects_its_line() {
     let many = (0..40).map(|at| format!("f{at}=1")).collect::<Vec<_>>().join(",");
     let body = format!(

@@ -5,6 +5,7 @@
 //! others are kept.
 
 mod number;
+mod snake_case;
 
 use std::borrow::Cow;
 
@@ -18,8 +19,9 @@ use crate::batch_builder::Batch;
 use crate::error::IntakeError;
 use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::raw_series::LabelPairs;
-use crate::strict_json::{Object, nullable, without_bom};
+use crate::strict_json::{Object, nullable, utf8};
 use number::{Enumeration, Number};
+use snake_case::SnakeCase;
 
 /// Parses an `ExportMetricsServiceRequest` in JSON. Returns the number of its data points. A
 /// resource or metric that cannot be read counts as one.
@@ -27,7 +29,7 @@ use number::{Enumeration, Number};
 /// # Errors
 /// The body is not such a request, or has too many samples.
 pub fn parse_json(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
-    let Object(request): Object<Request<'_>> = serde_json::from_slice(without_bom(request))
+    let Object(request): Object<Request<'_>> = serde_json::from_slice(utf8(request)?)
         .map_err(|error| IntakeError::Malformed(format!("the body is not an ExportMetricsServiceRequest: {error}")))?;
     let mut reader = Reader { batch, row: 0 };
     for resource in request.resource_metrics {
@@ -97,6 +99,8 @@ impl Reader<'_, '_> {
 struct Request<'a> {
     #[serde(borrow, default, deserialize_with = "nullable")]
     resource_metrics: Vec<&'a RawValue>,
+    #[serde(default, rename = "resource_metrics")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +109,8 @@ struct ResourceMetrics<'a> {
     resource: Option<Object<Resource>>,
     #[serde(borrow, default, deserialize_with = "nullable")]
     scope_metrics: Vec<&'a RawValue>,
+    #[serde(default, rename = "scope_metrics")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +136,17 @@ struct AnyValue {
     array_value: Option<Object<ArrayValue>>,
     kvlist_value: Option<Object<KeyValueList>>,
     bytes_value: Option<String>,
+    #[serde(
+        default,
+        rename = "string_value",
+        alias = "bool_value",
+        alias = "int_value",
+        alias = "double_value",
+        alias = "array_value",
+        alias = "kvlist_value",
+        alias = "bytes_value"
+    )]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +186,8 @@ struct WireMetric<'a> {
     exponential_histogram: Option<Object<Points<'a>>>,
     #[serde(borrow)]
     summary: Option<Object<Points<'a>>>,
+    #[serde(default, rename = "exponential_histogram")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -180,6 +199,8 @@ struct Points<'a> {
     aggregation_temporality: Enumeration,
     #[serde(default, deserialize_with = "nullable")]
     is_monotonic: bool,
+    #[serde(default, rename = "data_points", alias = "aggregation_temporality", alias = "is_monotonic")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +233,18 @@ struct DataPoint {
     negative: Option<Object<WireRun>>,
     #[serde(default, deserialize_with = "nullable")]
     quantile_values: Vec<Object<Quantile>>,
+    #[serde(
+        default,
+        rename = "start_time_unix_nano",
+        alias = "time_unix_nano",
+        alias = "as_double",
+        alias = "as_int",
+        alias = "bucket_counts",
+        alias = "explicit_bounds",
+        alias = "zero_count",
+        alias = "quantile_values"
+    )]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -221,6 +254,8 @@ struct WireRun {
     offset: Number,
     #[serde(default, deserialize_with = "nullable")]
     bucket_counts: Vec<Number>,
+    #[serde(default, rename = "bucket_counts")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -309,7 +344,7 @@ fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
 }
 
 fn run(run: Option<Object<WireRun>>) -> Result<BucketRun, String> {
-    let Some(Object(WireRun { offset, bucket_counts })) = run else { return Ok(BucketRun::default()) };
+    let Some(Object(WireRun { offset, bucket_counts, .. })) = run else { return Ok(BucketRun::default()) };
     Ok(BucketRun { offset: offset.small()?, counts: whole(bucket_counts)? })
 }
 

@@ -250,6 +250,40 @@ fn numbers_may_be_texts_and_enumerations_names() {
 }
 
 #[test]
+fn keys_in_snake_case_are_refused_and_named() {
+    let refused = parse_batch(&cache(), |batch| parse_json(br#"{"resource_metrics": []}"#, batch)).unwrap_err();
+    assert!(refused.to_string().contains("lowerCamelCase keys such as resourceMetrics"), "{refused}");
+    let good = json!({"timeUnixNano": "3000000000", "asInt": 1});
+    let attribute = json!([{"key": "k", "value": {"string_value": "x"}}]);
+    let (read, refused) = json_metrics(&json!([
+        {"name": "a", "gauge": {"data_points": [good]}},
+        {"name": "b", "gauge": {"dataPoints": [
+            good, {"time_unix_nano": "3000000000", "asInt": 1}, {"timeUnixNano": "3000000000", "as_int": 1},
+            {"timeUnixNano": "3000000000", "asInt": 1, "attributes": attribute}]}},
+        {"name": "c", "exponential_histogram": {}}]));
+    assert_eq!(read, ["b{} gauge 3000 1"]);
+    assert_eq!(refused.len(), 5, "{refused:#?}");
+    assert!(refused.iter().all(|one| one.contains("lowerCamelCase")), "{refused:#?}");
+}
+
+#[test]
+fn numbers_without_a_finite_value_are_ignored() {
+    let points = ["NaN", "Infinity", "-Infinity", "8"].map(|text| json!({"timeUnixNano": 3e9, "asDouble": text}));
+    let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+        {"name": "g", "gauge": {"dataPoints": points}}]}]}]})
+    .to_string();
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    assert_eq!((samples(&parsed), parsed.ignored, parsed.rejected), (vec!["g{} gauge 3000 8".to_owned()], 3, vec![]));
+}
+
+#[test]
+fn times_with_an_exponent_are_exact() {
+    let body = r#"{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "g", "gauge": {"dataPoints": [
+        {"timeUnixNano": 1.79604073427e+18, "asInt": 1}]}}]}]}]}"#;
+    assert_eq!(json_read(body), (vec!["g{} gauge 1796040734270 1".to_owned()], vec![]));
+}
+
+#[test]
 fn odd_element_costs_itself() {
     let good = json!({"timeUnixNano": "3000000000", "asInt": 1});
     let (read, refused) = json_metrics(&json!([
