@@ -107,8 +107,9 @@ impl ValueList<'_> {
     /// called `value`.
     fn series<'a>(&'a self, source: &'a str, reading: Reading) -> RawSeries<'a> {
         let kind = Some(self.kind.as_ref()).filter(|kind| *kind != self.plugin && !kind.is_empty());
-        let parts =
-            std::iter::once(self.plugin.as_ref()).chain(kind).chain(Some(source).filter(|name| *name != "value"));
+        let source = Some(source).filter(|name| *name != "value");
+        let joint = u64::from(kind.is_some()) << 1 | u64::from(source.is_some());
+        let parts = std::iter::once(self.plugin.as_ref()).chain(kind).chain(source);
         // Parts may be absent, so a dot in any of them is ambiguous.
         let name = naming::joined(&parts.collect::<Vec<_>>(), 0);
         let labels =
@@ -116,7 +117,7 @@ impl ValueList<'_> {
         let labels: LabelPairs<'a> = labels.map(|(key, value)| (key.into(), value.as_ref().into())).into();
         let (protocol, resource) = (Protocol::Collectd, LabelPairs::new());
         let (reading, stated) = (Some(reading), Stated::default());
-        RawSeries { protocol, name: name.into(), labels, resource, reading, stated }
+        RawSeries { protocol, name: name.into(), labels, resource, reading, joint, stated }
     }
 
     fn key(&self, batch: &Batch<'_>, name: &str, source: SourceType) -> u128 {

@@ -28,8 +28,14 @@ pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<
             _ => return Err(format!("a tag is key=value, not {tag:?}")),
         }
     }
-    let name = if field == "value" { measurement } else { Cow::Owned(naming::joined(&[&measurement, &field], 1)) };
-    Ok(RawSeries { protocol: Protocol::Influx, name, labels, resource: LabelPairs::new(), reading: None, stated })
+    let (name, joint) = if field == "value" {
+        (measurement, 0)
+    } else {
+        let joint = naming::composed(&measurement).len() as u64;
+        (Cow::Owned(naming::joined(&[&measurement, &field], 1)), joint)
+    };
+    let (protocol, resource) = (Protocol::Influx, LabelPairs::new());
+    Ok(RawSeries { protocol, name, labels, resource, reading: None, joint, stated })
 }
 
 /// Splits at separators that are not escaped.

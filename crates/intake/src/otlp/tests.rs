@@ -284,6 +284,17 @@ fn times_with_an_exponent_are_exact() {
 }
 
 #[test]
+fn metric_with_the_name_of_a_sum_is_refused_after_it() {
+    let summary = json!({"timeUnixNano": "3000000000", "count": "4", "sum": 8});
+    let total = json!({"timeUnixNano": "3000000000", "asInt": "9"});
+    let (read, refused) = json_metrics(&json!([
+        {"name": "x", "summary": {"dataPoints": [summary]}},
+        {"name": "x.count", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [total]}}]));
+    assert_eq!(read, ["x.count{} counter 3000 4", "x.sum{} counter 3000 8"]);
+    assert!(refused.len() == 1 && refused[0].starts_with("1 x.count is already the name"), "{refused:?}");
+}
+
+#[test]
 fn odd_element_costs_itself() {
     let good = json!({"timeUnixNano": "3000000000", "asInt": 1});
     let (read, refused) = json_metrics(&json!([

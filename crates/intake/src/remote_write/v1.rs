@@ -140,7 +140,7 @@ pub(super) fn named(mut labels: LabelPairs<'_>) -> Result<RawSeries<'_>, String>
         return Err("a time series must have one label __name__".to_owned());
     }
     let (protocol, resource, stated) = (Protocol::Prometheus, LabelPairs::new(), Stated::default());
-    Ok(RawSeries { protocol, name, labels, resource, reading: None, stated })
+    Ok(RawSeries { protocol, name, labels, resource, reading: None, joint: 0, stated })
 }
 
 fn read_label(label: &[u8]) -> Result<(&str, &str), String> {
