@@ -60,6 +60,9 @@ fn since(text: &str) -> Result<Since, String> {
     })
 }
 
+/// The server's reason when it ends the connections to a deleted workspace.
+const DELETED: &str = "the workspace was deleted";
+
 pub(super) fn run(args: &TailArgs) -> ExitCode {
     let workspace = match args.server.workspace() {
         Ok(workspace) => workspace,
@@ -80,6 +83,8 @@ async fn tail(mut updates: Following, workspace: &Workspace, json: bool) -> Exit
         let shown = match update {
             Err(error) => return failed(&error),
             Ok(Update::Disconnected { error, .. }) if matches!(contact, Contact::Never) => return failed(&error),
+            // A workspace that is made under this name later is another one.
+            Ok(Update::Disconnected { error, .. }) if error.to_string().contains(DELETED) => return failed(&error),
             Ok(Update::Disconnected { error, .. }) => {
                 if matches!(contact, Contact::Now) {
                     complain(&format!("{error}; coming back as soon as it answers"));

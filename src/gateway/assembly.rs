@@ -131,6 +131,7 @@ impl Gateway {
             anomalies: parts.anomalies,
             incidents: parts.incidents,
             detectors: parts.detectors,
+            rules: parts.rules.clone(),
             mutes: parts.mutes,
             storage: parts.storage,
             clock_health: parts.clock_health,

@@ -223,6 +223,7 @@ async fn deleted_workspace_is_gone_and_its_name_begins_again() {
         let (status, problem) = delete(&server, path).await;
         assert!(status == 400 && problem["detail"].as_str().unwrap().contains("confirm=local"), "{problem}");
     }
+    assert_eq!(delete(&server, "?confirm=local&dry_run=true").await.0, 400, "nothing is counted, nothing deleted");
     assert_eq!(delete(&server, "?confirm=local").await.0, 204);
     let reason = Some((1000, "the workspace was deleted".to_owned()));
     assert_eq!(follower.closing().await, reason, "its connections end");
@@ -244,6 +245,35 @@ async fn deleted_workspace_is_gone_and_its_name_begins_again() {
     let data = server.shut_down().await;
     let server = Server::start_in(data, &[], Overrides::default()).await;
     kept(&server, "shop.orders", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn name_can_be_used_again_at_once() {
+    let server = Server::start().await;
+    let http = server.http();
+    let url = format!("http://{}/api/v1/workspaces/again", server.address());
+    for round in 0..40 {
+        assert_eq!(http.put(&url).send().await.unwrap().status(), 201, "round {round}");
+        let rows = json!({"samples": [{"kpi": "a", "value": round}]});
+        let posted = http.post(format!("{url}/kpis/ingest")).json(&rows).send().await.unwrap();
+        assert_eq!(posted.status(), 200, "round {round}: {}", posted.text().await.unwrap());
+        assert_eq!(http.delete(format!("{url}?confirm=again")).send().await.unwrap().status(), 204, "round {round}");
+    }
+    server.post("shop.orders", &[(START, 1.0)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kpi_that_comes_back_states_its_unit_again() {
+    let server = Server::start().await;
+    let rows = json!({"samples": [{"kpi": "a", "value": 1, "unit": "ms"}]});
+    for round in 0..3 {
+        assert_eq!(server.ingest(&rows).await.0, 200);
+        eventually("the unit is known", async || {
+            (server.get("/kpis/a/settings").await.1["unit"] == "ms").then_some(())
+        })
+        .await;
+        assert_eq!(delete(&server, "/kpis/a").await.0, 200, "round {round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! Orderly shutdown: no acknowledged sample is lost, streams end, the directory is released.
 
+use std::time::{Duration, Instant};
+
 use earcon::app::{App, Overrides, StartError};
 use earcon::config::Config;
 use serde_json::json;
@@ -28,6 +30,23 @@ async fn shutdown_ends_followers_and_listeners() {
     assert!(rest.windows(4).any(|bytes| bytes == b"OggS"), "the last page was sent");
     sse.bytes().await.expect("the events end as they should");
     drop(data);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspaces_are_closed_side_by_side() {
+    async fn closed(workspaces: usize) -> Duration {
+        let server = Server::start().await;
+        for number in 0..workspaces {
+            let url = format!("http://{}/api/v1/workspaces/w{number}", server.address());
+            assert_eq!(server.http().put(url).send().await.unwrap().status(), 201);
+        }
+        let began = Instant::now();
+        server.shut_down().await;
+        began.elapsed()
+    }
+    let (few, many) = (closed(2).await, closed(40).await);
+    // One after the other they take twelve times as long and more.
+    assert!(many < 8 * few, "{few:?} and {many:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use rustix::fs::Access;
 use crate::data_dir::LOGS;
 
 /// The parts of a data directory that are there as long as it is used.
-const PARTS: [&str; 8] = ["", "FORMAT", "db", "db/version", "db/keyspaces", "db.mark", LOGS, "log/DATABASE"];
+const PARTS: [&str; 9] = ["", "FORMAT", "LOCK", "db", "db/version", "db/keyspaces", "db.mark", LOGS, "log/DATABASE"];
 /// Files of logs that one measurement looks at. The next one goes on behind them.
 const FILES_AT_ONCE: usize = 64;
 
@@ -25,6 +25,8 @@ pub(super) struct FileInUse {
     pub(super) path: PathBuf,
     /// It has at least so many bytes.
     pub(super) bytes: u64,
+    /// The log of the file: a new one may be where a deleted one was.
+    pub(super) log_id: u64,
 }
 
 /// A data directory in use, for measurements.
@@ -39,8 +41,8 @@ pub struct Disk {
 /// The files of logs: they come and go while the directory is used.
 struct Logs {
     in_use: Box<dyn Fn() -> Vec<FileInUse> + Send + Sync>,
-    /// Each file when it was seen first.
-    seen: Mutex<HashMap<PathBuf, Identity>>,
+    /// Each file when it was seen first, and its log.
+    seen: Mutex<HashMap<PathBuf, (u64, Identity)>>,
     turn: AtomicUsize,
 }
 
@@ -62,16 +64,18 @@ impl Logs {
         let begin = self.turn.fetch_add(count, Ordering::Relaxed);
         for file in files.iter().cycle().skip(begin % files.len().max(1)).take(count) {
             let path = &file.path;
-            let compared = match (identity(path), seen.get(path)) {
+            let opened = seen.get(path).filter(|(log_id, _)| *log_id == file.log_id).map(|(_, identity)| *identity);
+            let compared = match (identity(path), opened) {
                 (Ok(found), None) => {
-                    seen.insert(path.clone(), found);
+                    seen.insert(path.clone(), (file.log_id, found));
                     Ok(())
                 }
-                (found, opened) => compare(path, found, opened.copied()),
+                (found, opened) => compare(path, found, opened),
             };
             let checked = compared.and_then(|()| file.check_length()).and_then(|()| may_write(path));
-            // A segment that is no longer written may be deleted.
-            if checked.is_err() && (self.in_use)().iter().any(|used| used.path == *path) {
+            // A segment that is no longer written may be deleted, and so may its log.
+            let is_used = |used: &FileInUse| used.path == *path && used.log_id == file.log_id;
+            if checked.is_err() && (self.in_use)().iter().any(is_used) {
                 return checked;
             }
         }
@@ -190,6 +194,7 @@ mod tests {
     fn directory() -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("FORMAT"), "earcon 1\n").unwrap();
+        fs::write(directory.path().join("LOCK"), "").unwrap();
         fs::create_dir_all(directory.path().join("db/keyspaces")).unwrap();
         fs::write(directory.path().join("db/version"), "3").unwrap();
         fs::write(directory.path().join("db.mark"), "").unwrap();
@@ -232,7 +237,7 @@ mod tests {
         let directory = directory();
         let files: Vec<PathBuf> = (0..100).map(|number| directory.path().join(LOGS).join(number.to_string())).collect();
         files.iter().for_each(|file| fs::write(file, "").unwrap());
-        let used = |path: &PathBuf| FileInUse { path: path.clone(), bytes: 0 };
+        let used = |path: &PathBuf| FileInUse { path: path.clone(), bytes: 0, log_id: 1 };
         let in_use = Arc::new(Mutex::new(files.iter().map(used).collect::<Vec<_>>()));
         let used = in_use.clone();
         let disk = Disk::of(directory.path(), move || used.lock().unwrap().clone()).unwrap();
@@ -247,6 +252,11 @@ mod tests {
             fs::rename(directory.path().join("aside"), file).unwrap();
             assert_eq!(problem(), None);
         }
+        fs::remove_file(&files[7]).unwrap();
+        fs::write(files[7].with_extension("other"), "").unwrap();
+        fs::write(&files[7], "").unwrap();
+        in_use.lock().unwrap()[7].log_id = 2;
+        assert_eq!(problem(), None, "a new log may be where a deleted one was");
         fs::remove_file(&files[5]).unwrap();
         in_use.lock().unwrap().remove(5);
         assert_eq!(problem(), None, "a file that is not used may be deleted");
@@ -257,7 +267,7 @@ mod tests {
         let directory = directory();
         let path = directory.path().join(LOGS).join("1.seg");
         fs::write(&path, [7; 100]).unwrap();
-        let file = FileInUse { path: path.clone(), bytes: 80 };
+        let file = FileInUse { path: path.clone(), bytes: 80, log_id: 1 };
         let disk = Disk::of(directory.path(), move || vec![file.clone()]).unwrap();
         assert!(disk.free_bytes().is_ok());
         let set_len = |length| fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();

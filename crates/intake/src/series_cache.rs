@@ -144,6 +144,15 @@ impl SeriesCache {
         Some(result)
     }
 
+    /// Forgets the known series: the next samples of each are mapped as those of a new one, with
+    /// what they state. Newest points of histograms and types of metric families stay.
+    pub fn forget_series(&self) {
+        for shard in &self.shards {
+            *shard.write().unwrap_or_else(PoisonError::into_inner) = Generations::default();
+        }
+        *self.courses.lock().unwrap_or_else(PoisonError::into_inner) = Courses::new(self.bound);
+    }
+
     pub(super) fn insert(&self, key: u128, mapped: Mapped) {
         let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
         if shard.young.len() >= self.shard_bound {

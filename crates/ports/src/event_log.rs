@@ -11,8 +11,8 @@ use earcon_model::{Event, Seq};
 use earcon_tenancy::WorkspacePass;
 
 /// The key of a record in the meta store: the name of the epoch that a workspace's log was last
-/// opened with. Snapshots and history fit the log if it has that epoch. A repair that knows they fit
-/// records the epoch that it begins.
+/// opened with. Snapshots and history fit the log if it has that epoch. A repair that knows they
+/// fit records the epoch that it begins.
 pub const OPENING_RECORD: &str = "recovery/epoch";
 
 /// The bounds of a log.

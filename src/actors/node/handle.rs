@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use ractor::{ActorCell, ActorRef, ActorStatus};
 use tokio::time::Instant;
 
@@ -13,6 +14,8 @@ use crate::actors::workspace::WorkspaceHandle;
 use earcon_model::{WorkspaceId, WorkspaceKey};
 use earcon_ports::PortError;
 
+/// How many workspaces finish at the same time when the node closes.
+const CLOSED_AT_ONCE: usize = 64;
 /// A workspace without running actors for longer than this is a problem.
 const CLOSED: Duration = Duration::from_secs(5);
 
@@ -256,9 +259,10 @@ impl Node {
 
     /// Shuts every workspace down in order and stops.
     pub async fn close(&self) {
-        for handle in ask(&self.actor, Message::Close).await.unwrap_or_default() {
-            handle.finish().await;
-        }
+        let handles = ask(&self.actor, Message::Close).await.unwrap_or_default();
+        // Each waits for its log and its mailboxes most of the time.
+        let finish = |handle: WorkspaceHandle| async move { handle.finish().await };
+        futures_util::stream::iter(handles).for_each_concurrent(CLOSED_AT_ONCE, finish).await;
         ask::stop(&self.actor).await;
     }
 }

@@ -57,6 +57,13 @@ pub(super) async fn prepare(
              addition to what it has. What was deleted since the log was copied may come back: delete it again"
         );
         begin_again(backends, pass, fresh).await?;
+        backends.series_store.rewind(pass).await?;
+    } else if lost_snapshots(backends, pass).await? {
+        tracing::warn!(
+            workspace = %pass.workspace(),
+            "the scoring snapshots are lost; scoring begins again with what the log holds"
+        );
+        begin_again(backends, pass, fresh).await?;
     }
     match record_opening(backends, pass, head, known.as_deref()).await {
         Ok(()) => Ok(None),
@@ -68,7 +75,18 @@ pub(super) async fn prepare(
     }
 }
 
-/// Scoring begins again for every KPI that is known, and history reads the log again.
+/// Whether there is no snapshot, although events are recorded as parts of snapshots: a repair of
+/// the database keeps none if it lost some.
+async fn lost_snapshots(backends: &Backends, pass: &WorkspacePass) -> Result<bool, PortError> {
+    if load_watermark(backends, pass).await? == 0 {
+        return Ok(false);
+    }
+    let mut is_empty = true;
+    backends.snapshot_store.visit(pass, &mut |_| is_empty = false).await?;
+    Ok(is_empty)
+}
+
+/// Scoring begins again for every KPI that is known.
 async fn begin_again(
     backends: &Backends,
     pass: &WorkspacePass,
@@ -86,8 +104,7 @@ async fn begin_again(
         let state = fresh(&kpi);
         backends.snapshot_store.put(pass, Snapshot { kpi, part: 0, seq: 0, state }).await?;
     }
-    save_watermark(backends, pass, 0).await?;
-    backends.series_store.rewind(pass).await
+    save_watermark(backends, pass, 0).await
 }
 
 /// The revision of the record of the last opening, and its epoch.
@@ -222,6 +239,19 @@ mod tests {
         prepare(&backends, &pass, &another, fresh).await.unwrap();
         assert_eq!(backends.snapshot_store.get(&pass, &kpi).await.unwrap(), [begun_again()]);
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0);
+        assert_eq!(load_watermark(&backends, &pass).await.unwrap(), 0);
+
+        backends.snapshot_store.delete(&pass, &kpi).await.unwrap();
+        save_watermark(&backends, &pass, 1).await.unwrap();
+        backends
+            .series_store
+            .apply(&pass, StoredBatch { events: vec![Arc::new(Event::new(1, 0, kpi.clone(), KpiEvent::Resumed))] })
+            .await
+            .unwrap();
+        backends.series_store.flush(&pass).await.unwrap();
+        prepare(&backends, &pass, &another, fresh).await.unwrap();
+        assert_eq!(backends.snapshot_store.get(&pass, &kpi).await.unwrap(), [begun_again()], "lost snapshots");
+        assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 1, "history goes on");
         assert_eq!(load_watermark(&backends, &pass).await.unwrap(), 0);
 
         save_watermark(&backends, &pass, 9).await.unwrap();

@@ -312,6 +312,7 @@ impl KpiStream {
         let whole = deletion.scope == DeletionScope::Kpi;
         let series = self.state.matching(&deletion.scope) as u64;
         let mut bodies: Vec<_> = self.state.delete(&deletion.scope).into_iter().map(EventBody::Anomaly).collect();
+        around.context.meanings.stamp(&around.context.pass, &mut bodies);
         bodies.push(KpiEvent::Deleted(deletion).into());
         let now_ms = around.context.clock.now_ms();
         let on_commit: OnCommit = Box::new(move |seq| reply.send(Some(Erased { seq, series })));

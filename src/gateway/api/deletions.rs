@@ -38,6 +38,9 @@ pub(crate) struct KpiParams {
 pub(crate) struct WorkspaceParams {
     /// The name of the workspace again, against mistakes.
     confirm: Option<String>,
+    /// Must be false: nothing is counted here. `GET …/kpis` lists what would go.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -135,6 +138,9 @@ pub(crate) async fn workspace(
         return Err(OpenError::Unknown(id.clone()).into());
     }
     let name = id.as_str();
+    if params.dry_run {
+        return Err(bad("the deletion of a workspace has no dry_run; GET .../kpis lists what would be deleted"));
+    }
     if params.confirm.as_deref() != Some(name) {
         return Err(bad(&format!("all of the workspace would be deleted; confirm={name} says that this is meant")));
     }
@@ -193,6 +199,10 @@ async fn delete(
     let deletion = Deletion { scope: scope.clone(), by: pass.principal().to_string() };
     let deleted = workspace.execute(Delete { kpi: kpi.clone(), deletion }).await?;
     let deleted = deleted.ok_or_else(|| no_such_kpi(kpi.as_str()))?;
+    if scope == DeletionScope::Kpi {
+        // The next sample of the KPI may state its unit again.
+        let _unread = state.rules.series_cache(pass).await.map(|known| known.forget_series()).is_err();
+    }
     let status = if deleted.done { StatusCode::OK } else { StatusCode::ACCEPTED };
     let (seq, epoch, done) = (Some(deleted.seq), Some(deleted.epoch), deleted.done);
     let body = WireDeletion { dry_run: false, seq, epoch, done, ..answer(&kpi, &scope, series, size) };

@@ -10,6 +10,7 @@ use crate::services::clock_health::ClockHealth;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
 use crate::services::mutes::MuteService;
+use crate::services::rules::RuleService;
 use crate::services::storage_health::StorageHealth;
 use earcon_ports::SeriesStore;
 
@@ -28,6 +29,8 @@ pub(crate) struct ApiParts {
     pub(crate) incidents: IncidentRecords,
     /// Detector entries, experiments and jobs.
     pub(crate) detectors: DetectorService,
+    /// Rules and known series of each workspace.
+    pub(crate) rules: RuleService,
     /// Mutes.
     pub(crate) mutes: MuteService,
     /// Whether the storage takes samples.

@@ -41,7 +41,8 @@ impl FilesInUse {
         }
         let known = |folder: PathBuf| disk::identity(&folder).map(|identity| (folder, identity));
         let folders = folders.into_iter().filter(|folder| folder.exists()).map(known).collect::<Result<_, _>>()?;
-        Ok(Self { layout, folders, journals: Mutex::default(), problem: Mutex::default() })
+        let journals = Mutex::new(layout.journals()?);
+        Ok(Self { layout, folders, journals, problem: Mutex::default() })
     }
 
     /// The problem that the last look has found.

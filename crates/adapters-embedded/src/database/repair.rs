@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fjall::PersistMode;
 
@@ -119,6 +120,9 @@ impl Kept {
         if self.is_cut {
             text += ", and at least one was lost";
         }
+        if code == Table::of_snapshots().code() && (self.is_cut || self.lost.is_some()) {
+            text += "; scoring begins again from the logs";
+        }
         if let Some(lost) = self.lost {
             text += &format!("; {}", lost_sentence(code, lost));
         }
@@ -179,6 +183,13 @@ fn rewrite(
             Err(_) => Some(Lost::Everything),
         };
     }
+    let snapshots = &mut kept[Table::of_snapshots().code()];
+    if snapshots.is_cut || snapshots.lost.is_some() {
+        // States without some of their parts would hide series. A start that finds none at all
+        // scores the logs again.
+        clear(&instance, Table::of_snapshots())?;
+        snapshots.records = 0;
+    }
     instance.persist(PersistMode::SyncAll)?;
     drop(instance);
     MarkFile::create(&dir.path().join(NEW_MARK), identity, &numbers)?;
@@ -236,6 +247,19 @@ fn copy_records(
     }
     batch.commit()?;
     Ok((count, is_cut))
+}
+
+/// Removes the records of a table, but not the numbers of its commits.
+fn clear(instance: &Arc<Instance>, table: Table) -> fjall::Result<()> {
+    let mut batch = instance.batch(BATCH);
+    for entry in instance.snapshot().iter(table) {
+        let Ok((key, _)) = entry.into_inner() else { break };
+        batch.remove(instance.keyspace(table), key);
+        if batch.len() >= BATCH {
+            std::mem::replace(&mut batch, instance.batch(BATCH)).commit()?;
+        }
+    }
+    batch.commit()
 }
 
 /// Ends an exchange that a crash interrupted. Its first step moves the damaged database away. A

@@ -60,6 +60,11 @@ impl Table {
         Self { code: 3 }
     }
 
+    /// The scoring snapshots.
+    pub(super) fn of_snapshots() -> Self {
+        Self { code: 2 }
+    }
+
     pub(super) fn code(self) -> usize {
         self.code
     }

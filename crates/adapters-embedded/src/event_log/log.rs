@@ -239,8 +239,8 @@ impl Log {
     /// The directory and the segment that is written.
     pub(super) fn files_in_use(&self) -> [FileInUse; 2] {
         let (number, bytes) = lock(&self.state).segments.back().map_or((1, 0), |active| (active.number, active.end));
-        let segment = FileInUse { path: segment_path(&self.dir, number), bytes };
-        [FileInUse { path: self.dir.clone(), bytes: 0 }, segment]
+        let segment = FileInUse { path: segment_path(&self.dir, number), bytes, log_id: self.log_id };
+        [FileInUse { path: self.dir.clone(), bytes: 0, log_id: self.log_id }, segment]
     }
 
     pub(super) fn head(&self) -> Option<LogHead> {

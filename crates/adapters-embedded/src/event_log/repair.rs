@@ -142,7 +142,8 @@ impl RepairContext<'_> {
     }
 
     /// Whether history and snapshots have read this log and no other one. Then they need not read
-    /// it again, although the epoch that they know may be lost: a repaired log uses no number twice.
+    /// it again, although the epoch that they know may be lost: a repaired log uses no number
+    /// twice.
     fn is_continued(&self, found: &LogCheck, progress: &Progress) -> Result<bool, PortError> {
         let Some(known) = meta_store::value(self.database, &found.workspace, OPENING_RECORD)? else { return Ok(false) };
         let is_known = |epoch: &str| epoch.as_bytes() == known;
