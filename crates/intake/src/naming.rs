@@ -41,7 +41,7 @@ pub fn kpi_name_for_suffix(text: &str, suffix: usize) -> Option<KpiName> {
 }
 
 /// The name made of parts with dots between them, before it is made legal. Parts before `dotted`
-/// may contain dots. A name with a dot in any other part ends in a hash, as if the dot were illegal:
+/// may contain dots. A name with a dot in any other part ends in a hash, like one that is illegal:
 /// `a.b` and `c` are `a.b.c`, so `a` and `b.c` are not.
 pub(crate) fn joined(parts: &[&str], dotted: usize) -> String {
     let name = parts.join(".");
