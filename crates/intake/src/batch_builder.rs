@@ -95,8 +95,9 @@ enum Path {
 pub(super) struct Scratch {
     /// By key of the raw series.
     destinations: KeyMap<Destination>,
-    /// By key of the mapped series: several raw series may map to one.
-    targets: KeyMap<Destination>,
+    /// By key of the mapped series, with the `joint` of its target: several raw series may map to
+    /// one.
+    targets: KeyMap<(Destination, Option<u64>)>,
     kpis: HashMap<KpiName, u32>,
     /// The KPI of the series that was opened last.
     last_kpi: u32,
@@ -172,7 +173,7 @@ impl<'c> Batch<'c> {
         let (keys, protocol) = (self.keys(), Protocol::Native);
         let raw = || {
             Meaning::new(&stated.unit, &stated.description)?;
-            Ok(RawSeries { protocol, name: kpi, labels, resource: Vec::new(), reading, stated })
+            Ok(RawSeries { protocol, name: kpi, labels, resource: Vec::new(), reading, joint: 0, stated })
         };
         let destination = self.named(&name, || name.key(keys), raw);
         self.tables.bytes = bytes;
@@ -291,7 +292,7 @@ impl<'c> Batch<'c> {
             let key = following.name(at).key(self.cache.keys());
             self.tables.destinations.insert(key, Destination(stop.route));
             if let (Some(target), Route::Series(kpi, _)) = (&stop.opens, stop.route) {
-                self.tables.targets.insert(target.key, Destination(stop.route));
+                self.tables.targets.insert(target.key, (Destination(stop.route), target.joint));
                 self.tables.kpis.entry(target.kpi.clone()).or_insert(kpi);
             }
         }
@@ -489,15 +490,27 @@ impl<'c> Batch<'c> {
 
     /// The place of a target in this batch, and whether it is new.
     fn open(&mut self, target: &Target) -> (Route, bool) {
-        if let Some(destination) = self.tables.targets.get(&target.key) {
-            return (destination.0, false);
+        if let Some((destination, joint)) = self.tables.targets.get(&target.key) {
+            let (route, joint) = (destination.0, *joint);
+            let same = joint.zip(target.joint).is_none_or(|(one, other)| one == other);
+            return (if same { route } else { self.refuse_joint(target) }, false);
         }
         let at = self.kpi(&target.kpi);
         let series = &mut self.parsed.batches[at as usize].series;
         series.push(opened(target));
         let route = Route::Series(at, series.len() as u32 - 1);
-        self.tables.targets.insert(target.key, Destination(route));
+        self.tables.targets.insert(target.key, (Destination(route), target.joint));
         (route, true)
+    }
+
+    /// The route of a series whose name became that of another one of this batch.
+    #[cold]
+    fn refuse_joint(&mut self, target: &Target) -> Route {
+        let kpi = &target.kpi;
+        self.reasons.push(format!(
+            "{kpi} is already the name of another series of this request, whose name has other parts; rename one of them"
+        ));
+        Route::Rejected(self.reasons.len() as u32 - 1)
     }
 
     /// The index of the KPI's batch. Senders mostly send the series of a KPI one after the other.

@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::batch_builder::Batch;
 use super::error::IntakeError;
 use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
-use crate::strict_json::{Object, nullable, without_bom};
+use crate::naming;
+use crate::strict_json::{Object, nullable, utf8};
 use earcon_model::Reading;
 
 /// The type of a data source.
@@ -55,7 +56,7 @@ struct ValueList<'a> {
 /// # Errors
 /// The body is no array, or has too many samples.
 pub fn parse(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    let lists: Vec<&RawValue> = serde_json::from_slice(without_bom(body))
+    let lists: Vec<&RawValue> = serde_json::from_slice(utf8(body)?)
         .map_err(|error| IntakeError::Malformed(format!("the body is not an array of value lists: {error}")))?;
     for (row, raw) in lists.into_iter().enumerate() {
         match serde_json::from_str::<Object<ValueList<'_>>>(raw.get()) {
@@ -70,6 +71,11 @@ fn add(batch: &mut Batch<'_>, row: u32, list: &ValueList<'_>) -> Result<(), Inta
     let ValueList { values, dstypes, dsnames, time, interval, .. } = list;
     if values.len() != dstypes.len() || values.len() != dsnames.len() {
         return batch.reject(row, "values, dstypes and dsnames must have the same length".to_owned());
+    }
+    let mut names: Vec<_> = dsnames.iter().map(|name| naming::composed(name)).collect();
+    names.sort_unstable();
+    if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
+        return batch.reject(row, format!("the data source {name:?} is given twice in dsnames"));
     }
     // Half of this is beyond all times that samples may have.
     if !(0.0..=1e14).contains(time) {
@@ -100,18 +106,18 @@ impl ValueList<'_> {
     /// `plugin.type.source`, without a type that is called like its plugin, and without a source
     /// called `value`.
     fn series<'a>(&'a self, source: &'a str, reading: Reading) -> RawSeries<'a> {
-        let mut name = self.plugin.to_string();
         let kind = Some(self.kind.as_ref()).filter(|kind| *kind != self.plugin && !kind.is_empty());
-        for part in kind.into_iter().chain(Some(source).filter(|source| *source != "value")) {
-            name.push('.');
-            name.push_str(part);
-        }
+        let source = Some(source).filter(|name| *name != "value");
+        let joint = u64::from(kind.is_some()) << 1 | u64::from(source.is_some());
+        let parts = std::iter::once(self.plugin.as_ref()).chain(kind).chain(source);
+        // Parts may be absent, so a dot in any of them is ambiguous.
+        let name = naming::joined(&parts.collect::<Vec<_>>(), 0);
         let labels =
             [("host", &self.host), ("plugin_instance", &self.plugin_instance), ("type_instance", &self.type_instance)];
         let labels: LabelPairs<'a> = labels.map(|(key, value)| (key.into(), value.as_ref().into())).into();
         let (protocol, resource) = (Protocol::Collectd, LabelPairs::new());
         let (reading, stated) = (Some(reading), Stated::default());
-        RawSeries { protocol, name: name.into(), labels, resource, reading, stated }
+        RawSeries { protocol, name: name.into(), labels, resource, reading, joint, stated }
     }
 
     fn key(&self, batch: &Batch<'_>, name: &str, source: SourceType) -> u128 {
@@ -191,6 +197,40 @@ mod tests {
         assert_eq!((batches[0].kpi.as_str(), batches[0].series[0].rows[0].0), ("a", 5));
         let cache = SeriesCache::new(Rules::default(), 10, 1);
         assert!(parse(b"{}", &mut Batch::new(&cache, 0, 10)).is_err());
+    }
+
+    #[test]
+    fn dots_of_plugin_type_and_source_stay_apart() {
+        let list = |plugin: &str, kind: &str, source: &str| {
+            format!(
+                r#"{{"values": [1], "dstypes": ["gauge"], "dsnames": ["{source}"], "time": 1, "plugin": "{plugin}", "type": "{kind}"}}"#
+            )
+        };
+        let lists = [
+            list("a", "b", "c"),
+            list("a", "b.c", "value"),
+            list("a.b", "c", "value"),
+            list("a", "b", "c.d"),
+            list("a.b.c", "a.b.c", "value"),
+        ];
+        let ParsedBatch { batches, rejected, .. } = parsed(&format!("[{}]", lists.join(",")));
+        assert_eq!((batches.len(), rejected.len()), (5, 0), "{batches:?} {rejected:?}");
+        assert_eq!(batches[0].kpi.as_str(), "a.b.c");
+        assert!(batches[1..].iter().all(|batch| batch.kpi.as_str().contains("_")), "{batches:?}");
+    }
+
+    #[test]
+    fn data_source_given_twice_rejects_its_value_list() {
+        let list = |one: &str, other: &str| {
+            format!(
+                r#"{{"values": [1, 2], "dstypes": ["gauge", "gauge"], "dsnames": ["{one}", "{other}"], "time": 1, "plugin": "a"}}"#
+            )
+        };
+        let body = format!("[{},{},{}]", list("x", "x"), list("\u{e9}", "e\u{301}"), list("x", "y"));
+        let ParsedBatch { batches, rejected, .. } = parsed(&body);
+        assert_eq!(rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [0, 1]);
+        assert!(rejected[0].error.contains("\"x\" is given twice"), "{rejected:?}");
+        assert_eq!(batches.iter().map(|batch| batch.kpi.as_str()).collect::<Vec<_>>(), ["a.x", "a.y"]);
     }
 
     proptest! {

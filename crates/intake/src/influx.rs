@@ -14,7 +14,7 @@ use super::batch_builder::Batch;
 use super::course::RawName;
 use super::error::IntakeError;
 use super::raw_series::Protocol;
-use crate::strict_json::without_bom;
+use crate::strict_json::utf8;
 use line::{Field, Fields};
 
 /// Unit of the timestamps of a request.
@@ -68,10 +68,10 @@ const USUAL_LINE: usize = 64;
 /// Parses a body. Rows are numbered by line, from 0.
 ///
 /// # Errors
-/// The batch is full.
+/// The body is UTF-16, or the batch is full.
 pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     batch.expect(body.len(), USUAL_LINE);
-    let body = without_bom(body);
+    let body = utf8(body)?;
     let mut fields = Fields::default();
     let (mut at, mut row) = (0, 0);
     while at < body.len() {
@@ -95,17 +95,22 @@ pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result
                     Some(None) => batch.reject(row, "timestamp is too large for its precision".to_owned())?,
                     other => add(batch, row, &body[line.key], &fields, other.flatten())?,
                 }
-                // A text may contain line breaks.
-                row += body[at..line.end].iter().filter(|byte| fields.had_text && **byte == b'\n').count() as u32;
+                row += breaks_within(&body[at..line.end], &fields);
                 at = line.end;
             }
             Err(error) => {
                 batch.reject(row, error.message)?;
+                row += breaks_within(&body[at..error.resume], &fields);
                 at = error.resume;
             }
         }
     }
     Ok(())
+}
+
+/// The number of line breaks in the texts of a line.
+fn breaks_within(line: &[u8], fields: &Fields<'_>) -> u32 {
+    if fields.had_text { line.iter().filter(|byte| **byte == b'\n').count() as u32 } else { 0 }
 }
 
 fn add(

@@ -14,7 +14,7 @@ use super::batch_builder::{Batch, NativeRow};
 use super::error::IntakeError;
 use super::raw_series::{LabelPairs, Stated};
 use super::time::parse_time;
-use crate::strict_json::{Object, without_bom};
+use crate::strict_json::{Object, utf8};
 use earcon_model::Reading;
 
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ struct RawDocument<'a> {
 /// # Errors
 /// The body is not such a document, or has too many rows.
 pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    let body = without_bom(body);
+    let body = utf8(body)?;
     if let Ok(Object(Document { samples, .. })) = serde_json::from_slice(body) {
         for (row, Object(sample)) in samples.into_iter().enumerate() {
             add(row, sample, batch)?;
@@ -83,9 +83,9 @@ pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeEr
 /// One row a line; blank lines are skipped but counted.
 ///
 /// # Errors
-/// There are too many rows.
+/// The body is UTF-16, or has too many rows.
 pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    for (row, line) in without_bom(body).split(|byte| *byte == b'\n').enumerate() {
+    for (row, line) in utf8(body)?.split(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
             parse_row(row, line, batch)?;
         }

@@ -40,6 +40,19 @@ pub fn kpi_name_for_suffix(text: &str, suffix: usize) -> Option<KpiName> {
     KpiName::new(&hashed(readable, &text, longest)).ok()
 }
 
+/// The name made of parts with dots between them, before it is made legal. Parts before `dotted`
+/// may contain dots. A name with a dot in any other part ends in a hash, like one that is illegal:
+/// `a.b` and `c` are `a.b.c`, so `a` and `b.c` are not.
+pub(crate) fn joined(parts: &[&str], dotted: usize) -> String {
+    let name = parts.join(".");
+    if !parts.iter().skip(dotted).any(|part| part.contains('.')) {
+        return name;
+    }
+    let parts: Vec<_> = parts.iter().map(|part| composed(part)).collect();
+    // No control character is legal in a name, so the parts stay apart.
+    hashed(&name, &parts.join("\u{1f}"), name.len() + HASH)
+}
+
 /// The key of a label. A digit or a dot at the start gets a `_` in front.
 pub fn label_key(text: &str) -> Cow<'_, str> {
     let text = composed(text);
@@ -72,7 +85,8 @@ pub fn label_value(text: &str) -> Cow<'_, str> {
     Cow::Owned(hashed(&replaced, text, Labels::MAX_VALUE_BYTES))
 }
 
-fn composed(text: &str) -> Cow<'_, str> {
+/// The text with composed characters: equal characters have equal bytes.
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => Cow::Borrowed(text),
         _ => Cow::Owned(text.nfc().collect()),
@@ -147,6 +161,19 @@ mod tests {
         assert_eq!(distinct(&|name| label_key(name).into_owned()).len(), names.len());
         let values = ["a,b", "a;b", "a\tb", "a b"];
         assert_eq!(values.map(label_value).into_iter().collect::<HashSet<_>>().len(), values.len());
+    }
+
+    #[test]
+    fn joined_parts_stay_apart() {
+        assert_eq!(joined(&["a.b", "c"], 1), "a.b.c");
+        assert_eq!(joined(&["a", "b", "c"], 0), "a.b.c");
+        let hash = |text: &str| format!("{:08x}", xxh3_64(text.as_bytes()) as u32);
+        assert_eq!(joined(&["a", "b.c"], 1), format!("a.b.c_{}", hash("a\u{1f}b.c")));
+        assert_eq!(joined(&["a", "é.c"], 1).split_once('_').unwrap().1, hash("a\u{1f}é.c"));
+        assert_eq!(joined(&["a", "e\u{301}.c"], 1).split_once('_').unwrap().1, hash("a\u{1f}é.c"), "composed");
+        let names =
+            [joined(&["a.b", "c"], 1), joined(&["a", "b.c"], 1), joined(&["a.b", "c"], 0), joined(&["a.b.c"], 0)];
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), 4, "{names:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!
 //! Rows are data points, numbered from 0 through the whole request.
 
+mod attribute;
 mod decode;
 mod json;
 mod points;

@@ -39,6 +39,9 @@ pub struct RawSeries<'a> {
     pub resource: LabelPairs<'a>,
     /// The reading that the protocol states; `None` if it does not.
     pub reading: Option<Reading>,
+    /// How the name was joined; 0 for a name as sent. Equal names that were joined differently are
+    /// different names.
+    pub joint: u64,
     /// What the sender says about the values of its KPI.
     pub stated: Stated<'a>,
 }

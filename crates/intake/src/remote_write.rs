@@ -67,6 +67,34 @@ impl Sent {
     }
 }
 
+/// Notices a body of the other version: all its fields are unknown.
+#[derive(Debug, Default)]
+struct FieldsSeen {
+    known: bool,
+    unknown: bool,
+}
+
+impl FieldsSeen {
+    fn see(&mut self, known: bool) {
+        self.known |= known;
+        self.unknown |= !known;
+    }
+
+    /// Fails if there are fields, but none of this version.
+    fn check(&self, version: Version) -> Result<(), IntakeError> {
+        if self.known || !self.unknown {
+            return Ok(());
+        }
+        let (name, other, content_type) = match version {
+            Version::V1 => ("1.0", "2.0", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+            Version::V2 => ("2.0", "1.0", "application/x-protobuf;proto=prometheus.WriteRequest"),
+        };
+        Err(IntakeError::Malformed(format!(
+            "the body has no field of remote write {name}; send a body of {other} with the content type {content_type}"
+        )))
+    }
+}
+
 /// Parses an uncompressed request.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use super::batch_builder::Scratch;
 use super::course::{Course, Courses, Trials};
 use super::histogram::HistogramCache;
 use super::keys::{KeyMap, Keys};
+use super::naming;
 use super::raw_series::RawSeries;
 use super::remote_write::Families;
 use super::rules::mapping::{MappedSeries, Rules};
@@ -43,6 +44,8 @@ pub struct Target {
     pub reading: Reading,
     /// Maximum number of series of the KPI for this one to be added.
     pub max_series: Option<u32>,
+    /// How the name was joined. `None` if a rule changed it, since a rule may map several to one.
+    pub(super) joint: Option<u64>,
     /// Key of KPI, labels and reading together: equal for all raw series with this target.
     pub key: u128,
 }
@@ -177,8 +180,9 @@ impl SeriesCache {
         };
         let parent = self.keys.child_key(reading as u128, kpi.as_str().as_bytes());
         let key = self.keys.child_key(parent, labels.as_str().as_bytes());
+        let joint = naming::kpi_name(&raw.name).filter(|name| *name == kpi).map(|_| raw.joint);
         let kpi = self.shared_name(kpi);
-        Ok(Mapped::Series(Arc::new(Target { kpi, labels, reading, max_series, key })))
+        Ok(Mapped::Series(Arc::new(Target { kpi, labels, reading, max_series, joint, key })))
     }
 
     fn shared_name(&self, kpi: KpiName) -> KpiName {

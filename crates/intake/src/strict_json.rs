@@ -1,5 +1,5 @@
 //! What JSON bodies of all protocols share: an object is an object, `null` is an absent value, and
-//! a byte order mark is not part of the text.
+//! a byte order mark is not part of the text. Line protocol shares the last.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
+
+use crate::error::IntakeError;
 
 /// A JSON object. A derived `Deserialize` also takes an array, whose elements are the fields in
 /// their order.
@@ -49,6 +51,23 @@ pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
+/// The text of a body, behind its byte order mark.
+///
+/// # Errors
+/// The body is UTF-16, as some tools write files by default.
+pub(crate) fn utf8(body: &[u8]) -> Result<&[u8], IntakeError> {
+    let utf16 = match body {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        // Without a mark, ASCII characters have every other byte 0.
+        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => *a != 0 && *b != 0,
+        _ => false,
+    };
+    if utf16 {
+        return Err(IntakeError::Malformed("the body is UTF-16; send it as UTF-8".to_owned()));
+    }
+    Ok(without_bom(body))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +92,22 @@ mod tests {
     fn byte_order_mark_is_skipped_once() {
         assert_eq!(without_bom("\u{feff}{}".as_bytes()), b"{}");
         assert_eq!(without_bom(b"{}"), b"{}");
+    }
+
+    #[test]
+    fn utf_16_is_named() {
+        for text in ["{}", "cpu value=1", "\u{feff}{}", "\u{feff}é"] {
+            let units = text.encode_utf16();
+            for bytes in [
+                units.clone().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+                units.clone().flat_map(u16::to_be_bytes).collect(),
+            ] {
+                assert!(utf8(&bytes).unwrap_err().to_string().contains("UTF-16"), "{text}");
+            }
+            assert_eq!(utf8(text.as_bytes()), Ok(text.trim_start_matches('\u{feff}').as_bytes()));
+        }
+        for body in [&b""[..], b"\0", b"a\0", b"\0\0\0\0", b"a value=1\0\0"] {
+            assert_eq!(utf8(body), Ok(body));
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr3};
 
 use super::number;
+use crate::naming;
 
 /// A number of a point.
 pub(super) struct Field<'b> {
@@ -17,9 +18,36 @@ pub(super) struct Field<'b> {
 #[derive(Default)]
 pub(super) struct Fields<'b> {
     pub(super) numbers: Vec<Field<'b>>,
+    /// Names of all fields, as sent.
+    names: Vec<&'b [u8]>,
     /// Number of text fields.
     pub(super) texts: usize,
     pub(super) had_text: bool,
+}
+
+/// Up to this many names are compared each with each, which is faster than sorting them.
+const FEW: usize = 16;
+
+impl Fields<'_> {
+    /// Fails if two fields have one name. Names are compared as they are composed.
+    fn check_names(&self) -> Result<(), String> {
+        let names = &self.names;
+        let twice = if names.iter().any(|name| !name.is_ascii()) {
+            let texts = names.iter().filter_map(|name| std::str::from_utf8(name).ok()).map(naming::composed);
+            let mut texts: Vec<_> = texts.collect();
+            texts.sort_unstable();
+            let found = texts.array_windows().find(|[one, next]| one == next);
+            found.map(|[one, _]| shown(one.as_bytes()))
+        } else if names.len() <= FEW {
+            let found = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+            found.map(|(_, name)| shown(name))
+        } else {
+            let mut names = names.clone();
+            names.sort_unstable();
+            names.array_windows().find(|[one, next]| one == next).map(|[one, _]| shown(one))
+        };
+        twice.map_or(Ok(()), |name| Err(format!("field {name:?} is given twice")))
+    }
 }
 
 /// A valid line.
@@ -46,12 +74,14 @@ pub(super) fn end_of_line(body: &[u8], at: usize) -> usize {
 /// Parses the line that begins at `start`.
 pub(super) fn parse<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>) -> Result<Line, BadLine> {
     fields.numbers.clear();
+    fields.names.clear();
     fields.texts = 0;
     fields.had_text = false;
     // The position to resume at after an error. A terminated text may contain line breaks that do
     // not end the line.
     let mut anchor = start;
     parse_from(body, start, fields, &mut anchor)
+        .and_then(|line| fields.check_names().map(|()| line))
         .map_err(|message| BadLine { message, resume: end_of_line(body, anchor) })
 }
 
@@ -64,6 +94,7 @@ fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor:
     loop {
         let name_end = end_of_name(body, at)?;
         let name = &body[at..name_end];
+        fields.names.push(name);
         at = name_end + 1;
         if body.get(at) == Some(&b'"') {
             at = end_of_text(body, at)

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
+use crate::naming;
+use crate::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 
 /// The series of the field `name` of a point with this key.
 pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<'b>, String> {
@@ -27,8 +28,14 @@ pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<
             _ => return Err(format!("a tag is key=value, not {tag:?}")),
         }
     }
-    let name = if field == "value" { measurement } else { Cow::Owned(format!("{measurement}.{field}")) };
-    Ok(RawSeries { protocol: Protocol::Influx, name, labels, resource: LabelPairs::new(), reading: None, stated })
+    let (name, joint) = if field == "value" {
+        (measurement, 0)
+    } else {
+        let joint = naming::composed(&measurement).len() as u64;
+        (Cow::Owned(naming::joined(&[&measurement, &field], 1)), joint)
+    };
+    let (protocol, resource) = (Protocol::Influx, LabelPairs::new());
+    Ok(RawSeries { protocol, name, labels, resource, reading: None, joint, stated })
 }
 
 /// Splits at separators that are not escaped.

@@ -100,6 +100,64 @@ fn bad_field_rejects_the_whole_point() {
 }
 
 #[test]
+fn dots_of_measurement_and_field_stay_apart() {
+    let parsed = parse_batch(b"a.b c=1 1\na b.c=2 1\na.b value=3 1", Precision::Milliseconds);
+    let names: Vec<&str> = parsed.batches.iter().map(|batch| batch.kpi.as_str()).collect();
+    assert_eq!((names[0], names[2]), ("a.b.c", "a.b"));
+    assert!(names[1].starts_with("a.b.c_") && names[1].len() == 14, "{names:?}");
+}
+
+#[test]
+fn later_of_two_names_that_become_one_is_refused() {
+    let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+    let send = |body: &str| {
+        let mut batch = Batch::new(&cache, NOW, 100);
+        parse(body.as_bytes(), Precision::Milliseconds, &mut batch).unwrap();
+        let parsed = batch.finish();
+        (samples(&parsed), errors(&parsed))
+    };
+    let body = "a b=1,c=2 1\na.b value=3 1\na.b,k=v value=4 1\na b=5 2\nx y=1 1\nz y=1 1";
+    for round in 0..3 {
+        let (taken, refused) = send(body);
+        assert_eq!(refused, [1], "round {round}");
+        assert_eq!(taken[..4], ["a.b{} 0 1 1", "a.c{} 0 1 2", "a.b{k:v} 2 1 4", "a.b{} 3 2 5"], "round {round}");
+    }
+    // A request that begins as a known one without such names.
+    let known = "a b=1 1\nc d=1 1\ne f=1 1\ng h=1 1";
+    for _ in 0..3 {
+        assert_eq!(send(known).1, Vec::<u32>::new());
+    }
+    assert_eq!(send(&format!("{known}\na.b value=2 1")).1, [4]);
+    assert_eq!(send("a.b value=2 1").0, ["a.b{} 0 1 2"]);
+    assert_eq!(send("\u{e9} x=1 1\ne\u{301} x=2 2").1, Vec::<u32>::new(), "composed names are equal");
+}
+
+#[test]
+fn names_that_a_rule_makes_equal_are_one() {
+    let rules = r#"{"rules": [{"name": "*", "kpi": "all"}]}"#;
+    let rules = crate::rules::RulesDocument::parse(rules.as_bytes()).unwrap();
+    let cache = SeriesCache::new(rules, 1_000, 1);
+    let mut batch = Batch::new(&cache, NOW, 100);
+    parse(b"a b=1 1\na.b value=3 2\nc value=4 3", Precision::Milliseconds, &mut batch).unwrap();
+    let parsed = batch.finish();
+    assert_eq!((samples(&parsed).len(), errors(&parsed)), (3, vec![]));
+}
+
+#[test]
+fn field_given_twice_rejects_its_line() {
+    let many = (0..40).map(|at| format!("f{at}=1")).collect::<Vec<_>>().join(",");
+    let body = format!(
+        "m v=1,v=2 1\nm v=\"two\nlines\",v=2 1\nm {many},f7=2 1\nm \u{e9}=1,e\u{301}=2 1\nm a\\ b=1,x=2,a\\ b=3 1\n\
+        m v=1,V=2 1\nm \u{e9}=1,e=2 1\nm {many} 1"
+    );
+    let parsed = parse_batch(body.as_bytes(), Precision::Milliseconds);
+    assert_eq!(errors(&parsed), [0, 1, 3, 4, 5], "{:?}", parsed.rejected);
+    assert_eq!(parsed.rejected[0].error, "field \"v\" is given twice");
+    assert_eq!(samples(&parsed)[..4], ["m.v{} 6 1 1", "m.V{} 6 1 2", "m.\u{e9}{} 7 1 1", "m.e{} 7 1 2"]);
+    assert_eq!(samples(&parsed).len(), 44);
+}
+
+#[test]
 fn tags_in_another_order_are_the_same_series() {
     let parsed = parse_batch(b"a,x=1,y=2 value=1 1\na,y=2,x=1 value=2 2", Precision::Milliseconds);
     assert_eq!(parsed.batches.len(), 1);

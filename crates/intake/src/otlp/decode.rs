@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::attribute::{Any, base64};
 use super::points;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
@@ -252,27 +253,60 @@ fn run(message: &[u8]) -> Result<BucketRun, Malformed> {
     Ok(run)
 }
 
-/// A `KeyValue`; `None` if its value is not a text, boolean or number.
+/// A `KeyValue`; `None` if it has no value.
 fn attribute(pair: &[u8]) -> Result<Option<Pair<'_>>, Malformed> {
-    let (mut key, mut value) = ("", None);
+    let (key, value) = key_value(pair, 0)?;
+    Ok(value.into_label().map(|value| (key.into(), value)))
+}
+
+fn key_value(pair: &[u8], depth: usize) -> Result<(&str, Any<'_>), Malformed> {
+    let (mut key, mut value) = ("", Any::Absent);
     let mut fields = Fields::new(pair);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Bytes(bytes)) => key = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
-            (2, Value::Bytes(any)) => value = any_value(any)?,
+            (2, Value::Bytes(any)) => value = any_value(any, depth)?,
             _ => {}
         }
     }
-    Ok(value.map(|value| (key.into(), value)))
+    Ok((key, value))
 }
 
-fn any_value(any: &[u8]) -> Result<Option<Cow<'_, str>>, Malformed> {
+/// The most lists and maps within each other: usual readers of protobuf end at 100 messages.
+const MAX_DEPTH: usize = 32;
+
+fn any_value(any: &[u8], depth: usize) -> Result<Any<'_>, Malformed> {
+    if depth > MAX_DEPTH {
+        return Err(Malformed);
+    }
+    let mut value = Any::Absent;
     let mut fields = Fields::new(any);
-    Ok(match fields.next()? {
-        Some((1, Value::Bytes(bytes))) => Some(std::str::from_utf8(bytes).map_err(|_| Malformed)?.into()),
-        Some((2, Value::Varint(truth))) => Some(if truth != 0 { "true" } else { "false" }.into()),
-        Some((3, Value::Varint(number))) => Some((number as i64).to_string().into()),
-        Some((4, Value::Fixed64(bits))) => Some(f64::from_bits(bits).to_string().into()),
-        _ => None,
-    })
+    while let Some(field) = fields.next()? {
+        value = match field {
+            (1, Value::Bytes(bytes)) => Any::Text(std::str::from_utf8(bytes).map_err(|_| Malformed)?.into()),
+            (2, Value::Varint(truth)) => Any::Truth(truth != 0),
+            (3, Value::Varint(number)) => Any::Integer(number as i64),
+            (4, Value::Fixed64(bits)) => Any::Float(f64::from_bits(bits)),
+            (5, Value::Bytes(list)) => {
+                let mut values = Vec::new();
+                each(list, 1, |any| -> Result<(), Malformed> {
+                    values.push(any_value(any, depth + 1)?);
+                    Ok(())
+                })?;
+                Any::List(values)
+            }
+            (6, Value::Bytes(map)) => {
+                let mut pairs = Vec::new();
+                each(map, 1, |pair| -> Result<(), Malformed> {
+                    let (key, value) = key_value(pair, depth + 1)?;
+                    pairs.push((key.into(), value));
+                    Ok(())
+                })?;
+                Any::Map(pairs)
+            }
+            (7, Value::Bytes(bytes)) => Any::Bytes(base64(bytes)),
+            _ => continue,
+        };
+    }
+    Ok(value)
 }

@@ -5,20 +5,23 @@
 //! others are kept.
 
 mod number;
+mod snake_case;
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::attribute::{Any, usual_base64};
 use super::points;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
 use crate::error::IntakeError;
 use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::raw_series::LabelPairs;
-use crate::strict_json::{Object, nullable, without_bom};
+use crate::strict_json::{Object, nullable, utf8};
 use number::{Enumeration, Number};
+use snake_case::SnakeCase;
 
 /// Parses an `ExportMetricsServiceRequest` in JSON. Returns the number of its data points. A
 /// resource or metric that cannot be read counts as one.
@@ -26,7 +29,7 @@ use number::{Enumeration, Number};
 /// # Errors
 /// The body is not such a request, or has too many samples.
 pub fn parse_json(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
-    let Object(request): Object<Request<'_>> = serde_json::from_slice(without_bom(request))
+    let Object(request): Object<Request<'_>> = serde_json::from_slice(utf8(request)?)
         .map_err(|error| IntakeError::Malformed(format!("the body is not an ExportMetricsServiceRequest: {error}")))?;
     let mut reader = Reader { batch, row: 0 };
     for resource in request.resource_metrics {
@@ -96,6 +99,8 @@ impl Reader<'_, '_> {
 struct Request<'a> {
     #[serde(borrow, default, deserialize_with = "nullable")]
     resource_metrics: Vec<&'a RawValue>,
+    #[serde(default, rename = "resource_metrics")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +109,8 @@ struct ResourceMetrics<'a> {
     resource: Option<Object<Resource>>,
     #[serde(borrow, default, deserialize_with = "nullable")]
     scope_metrics: Vec<&'a RawValue>,
+    #[serde(default, rename = "scope_metrics")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +133,32 @@ struct AnyValue {
     bool_value: Option<bool>,
     int_value: Option<Number>,
     double_value: Option<Number>,
+    array_value: Option<Object<ArrayValue>>,
+    kvlist_value: Option<Object<KeyValueList>>,
+    bytes_value: Option<String>,
+    #[serde(
+        default,
+        rename = "string_value",
+        alias = "bool_value",
+        alias = "int_value",
+        alias = "double_value",
+        alias = "array_value",
+        alias = "kvlist_value",
+        alias = "bytes_value"
+    )]
+    _snake_case: SnakeCase,
+}
+
+#[derive(Deserialize)]
+struct ArrayValue {
+    #[serde(default, deserialize_with = "nullable")]
+    values: Vec<Option<Object<AnyValue>>>,
+}
+
+#[derive(Deserialize)]
+struct KeyValueList {
+    #[serde(default, deserialize_with = "nullable")]
+    values: Vec<Object<KeyValue>>,
 }
 
 #[derive(Deserialize)]
@@ -153,6 +186,8 @@ struct WireMetric<'a> {
     exponential_histogram: Option<Object<Points<'a>>>,
     #[serde(borrow)]
     summary: Option<Object<Points<'a>>>,
+    #[serde(default, rename = "exponential_histogram")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +199,8 @@ struct Points<'a> {
     aggregation_temporality: Enumeration,
     #[serde(default, deserialize_with = "nullable")]
     is_monotonic: bool,
+    #[serde(default, rename = "data_points", alias = "aggregation_temporality", alias = "is_monotonic")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +233,18 @@ struct DataPoint {
     negative: Option<Object<WireRun>>,
     #[serde(default, deserialize_with = "nullable")]
     quantile_values: Vec<Object<Quantile>>,
+    #[serde(
+        default,
+        rename = "start_time_unix_nano",
+        alias = "time_unix_nano",
+        alias = "as_double",
+        alias = "as_int",
+        alias = "bucket_counts",
+        alias = "explicit_bounds",
+        alias = "zero_count",
+        alias = "quantile_values"
+    )]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -205,6 +254,8 @@ struct WireRun {
     offset: Number,
     #[serde(default, deserialize_with = "nullable")]
     bucket_counts: Vec<Number>,
+    #[serde(default, rename = "bucket_counts")]
+    _snake_case: SnakeCase,
 }
 
 #[derive(Deserialize)]
@@ -293,7 +344,7 @@ fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
 }
 
 fn run(run: Option<Object<WireRun>>) -> Result<BucketRun, String> {
-    let Some(Object(WireRun { offset, bucket_counts })) = run else { return Ok(BucketRun::default()) };
+    let Some(Object(WireRun { offset, bucket_counts, .. })) = run else { return Ok(BucketRun::default()) };
     Ok(BucketRun { offset: offset.small()?, counts: whole(bucket_counts)? })
 }
 
@@ -301,24 +352,38 @@ fn whole(numbers: Vec<Number>) -> Result<Vec<u64>, String> {
     numbers.into_iter().map(Number::whole).collect()
 }
 
-/// Attributes whose values are texts, booleans or numbers.
+/// Attributes that have a value.
 fn pairs(attributes: &[Object<KeyValue>]) -> Result<LabelPairs<'_>, String> {
-    let text = |value: &'_ AnyValue| -> Result<Option<String>, String> {
-        let AnyValue { string_value, bool_value, int_value, double_value } = value;
-        Ok(match (string_value, bool_value, int_value, double_value) {
-            (Some(text), ..) => Some(text.clone()),
-            (_, Some(truth), ..) => Some(truth.to_string()),
-            (_, _, Some(number), _) => Some(number.signed()?.to_string()),
-            (_, _, _, Some(number)) => Some(number.float().to_string()),
-            _ => None,
-        })
-    };
     let mut pairs = LabelPairs::new();
     for Object(KeyValue { key, value }) in attributes {
-        let Some(Object(value)) = value else { continue };
-        if let Some(text) = text(value)? {
-            pairs.push((key.into(), text.into()));
+        if let Some(text) = any_value(value.as_ref())?.into_label() {
+            pairs.push((key.into(), text));
         }
     }
     Ok(pairs)
+}
+
+fn any_value(value: Option<&Object<AnyValue>>) -> Result<Any<'_>, String> {
+    let Some(Object(value)) = value else { return Ok(Any::Absent) };
+    Ok(if let Some(text) = &value.string_value {
+        Any::Text(text.into())
+    } else if let Some(truth) = value.bool_value {
+        Any::Truth(truth)
+    } else if let Some(number) = value.int_value {
+        Any::Integer(number.signed()?)
+    } else if let Some(number) = value.double_value {
+        Any::Float(number.float())
+    } else if let Some(Object(list)) = &value.array_value {
+        Any::List(list.values.iter().map(|value| any_value(value.as_ref())).collect::<Result<_, _>>()?)
+    } else if let Some(Object(map)) = &value.kvlist_value {
+        let mut pairs = Vec::new();
+        for Object(KeyValue { key, value }) in &map.values {
+            pairs.push((key.into(), any_value(value.as_ref())?));
+        }
+        Any::Map(pairs)
+    } else if let Some(text) = &value.bytes_value {
+        Any::Bytes(usual_base64(text).ok_or("a bytesValue is not base64")?)
+    } else {
+        Any::Absent
+    })
 }

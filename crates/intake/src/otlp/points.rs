@@ -6,6 +6,7 @@ use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::{Batch, Destination};
 use crate::error::IntakeError;
 use crate::histogram::{Buckets, Observed, quantiles};
+use crate::naming;
 use crate::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 use earcon_model::Reading;
 
@@ -132,6 +133,7 @@ impl PointWriter<'_, '_, '_> {
                 labels: attributes.clone(),
                 resource: metric.resource.clone(),
                 reading: Some(reading),
+                joint: if suffix.is_empty() { 0 } else { naming::composed(metric.name).len() as u64 },
                 stated: metric.stated(suffix),
             })
         })

@@ -250,6 +250,51 @@ fn numbers_may_be_texts_and_enumerations_names() {
 }
 
 #[test]
+fn keys_in_snake_case_are_refused_and_named() {
+    let refused = parse_batch(&cache(), |batch| parse_json(br#"{"resource_metrics": []}"#, batch)).unwrap_err();
+    assert!(refused.to_string().contains("lowerCamelCase keys such as resourceMetrics"), "{refused}");
+    let good = json!({"timeUnixNano": "3000000000", "asInt": 1});
+    let attribute = json!([{"key": "k", "value": {"string_value": "x"}}]);
+    let (read, refused) = json_metrics(&json!([
+        {"name": "a", "gauge": {"data_points": [good]}},
+        {"name": "b", "gauge": {"dataPoints": [
+            good, {"time_unix_nano": "3000000000", "asInt": 1}, {"timeUnixNano": "3000000000", "as_int": 1},
+            {"timeUnixNano": "3000000000", "asInt": 1, "attributes": attribute}]}},
+        {"name": "c", "exponential_histogram": {}}]));
+    assert_eq!(read, ["b{} gauge 3000 1"]);
+    assert_eq!(refused.len(), 5, "{refused:#?}");
+    assert!(refused.iter().all(|one| one.contains("lowerCamelCase")), "{refused:#?}");
+}
+
+#[test]
+fn numbers_without_a_finite_value_are_ignored() {
+    let points = ["NaN", "Infinity", "-Infinity", "8"].map(|text| json!({"timeUnixNano": 3e9, "asDouble": text}));
+    let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+        {"name": "g", "gauge": {"dataPoints": points}}]}]}]})
+    .to_string();
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    assert_eq!((samples(&parsed), parsed.ignored, parsed.rejected), (vec!["g{} gauge 3000 8".to_owned()], 3, vec![]));
+}
+
+#[test]
+fn times_with_an_exponent_are_exact() {
+    let body = r#"{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "g", "gauge": {"dataPoints": [
+        {"timeUnixNano": 1.79604073427e+18, "asInt": 1}]}}]}]}]}"#;
+    assert_eq!(json_read(body), (vec!["g{} gauge 1796040734270 1".to_owned()], vec![]));
+}
+
+#[test]
+fn metric_with_the_name_of_a_sum_is_refused_after_it() {
+    let summary = json!({"timeUnixNano": "3000000000", "count": "4", "sum": 8});
+    let total = json!({"timeUnixNano": "3000000000", "asInt": "9"});
+    let (read, refused) = json_metrics(&json!([
+        {"name": "x", "summary": {"dataPoints": [summary]}},
+        {"name": "x.count", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [total]}}]));
+    assert_eq!(read, ["x.count{} counter 3000 4", "x.sum{} counter 3000 8"]);
+    assert!(refused.len() == 1 && refused[0].starts_with("1 x.count is already the name"), "{refused:?}");
+}
+
+#[test]
 fn odd_element_costs_itself() {
     let good = json!({"timeUnixNano": "3000000000", "asInt": 1});
     let (read, refused) = json_metrics(&json!([
@@ -282,6 +327,70 @@ fn names_that_differ_in_illegal_characters_stay_apart() {
         {"name": "b%c", "gauge": point(4)}]));
     assert_eq!((read.len(), refused.len()), (4, 0), "{read:?} {refused:?}");
     assert!(read.contains(&"b.ä{a_b:x,a_b_".to_owned()) || read.iter().any(|one| one.starts_with("b.ä{a_b")));
+}
+
+#[test]
+fn lists_maps_and_bytes_are_labels_alike_in_both_encodings() {
+    let any = |number, content: &[u8]| Message::new().bytes(number, content).finish();
+    let list = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| any(1, text.as_bytes()));
+        any(5, &texts.fold(Message::new(), |message, one| message.bytes(1, &one)).finish())
+    };
+    let map = any(6, &Message::new().bytes(1, &text_pair("b", "x")).bytes(1, &text_pair("a", "y")).finish());
+    let point = |value: f64, any: &[u8]| {
+        let pair = Message::new().bytes(1, b"k").bytes(2, any).finish();
+        Message::new().fixed64(3, 3 * SECOND).double(4, value).bytes(7, &pair).finish()
+    };
+    let values = [list(&["a"]), list(&["a", "b"]), map, any(7, b"\xfb\xff"), any(5, b""), any(6, b"")];
+    let data =
+        values.iter().zip(1..).fold(Message::new(), |data, (any, value)| data.bytes(1, &point(value.into(), any)));
+    let metric = Message::new().bytes(1, b"g").bytes(5, &data.finish()).finish();
+    let scope = Message::new().bytes(2, &metric).finish();
+    let from_protobuf = samples(&protobuf(&any(1, &Message::new().bytes(2, &scope).finish())));
+    let values = [
+        json!({"arrayValue": {"values": [{"stringValue": "a"}]}}),
+        json!({"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}}),
+        json!({"kvlistValue": {"values": [
+            {"key": "a", "value": {"stringValue": "y"}}, {"key": "b", "value": {"stringValue": "x"}}]}}),
+        json!({"bytesValue": "-_8"}),
+        json!({"arrayValue": {"values": null}}),
+        json!({"kvlistValue": {}}),
+    ];
+    let point = |(value, number): (&serde_json::Value, i32)| json!({"timeUnixNano": "3000000000", "asInt": number, "attributes": [{"key": "k", "value": value}]});
+    let points: Vec<_> = values.iter().zip(1..).map(point).collect();
+    let (read, refused) = json_metrics(&json!([{"name": "g", "gauge": {"dataPoints": points}}]));
+    assert_eq!(refused, Vec::<String>::new());
+    let value = |text: &str| crate::naming::label_value(text).into_owned();
+    let mut expected: Vec<String> = [r#"["a"]"#, r#"["a","b"]"#, r#"{"a":"y","b":"x"}"#, "+/8=", "[]", "{}"]
+        .iter()
+        .zip(1..)
+        .map(|(text, number)| format!("g{{k:{}}} gauge 3000 {number}", value(text)))
+        .collect();
+    expected.sort();
+    assert_eq!(read, expected);
+    assert_eq!(from_protobuf, expected);
+}
+
+#[test]
+fn a_long_list_ends_in_a_hash_and_a_deep_one_is_refused() {
+    let list = |last: &str| {
+        let mut values = vec![json!({"stringValue": "word"}); 100];
+        values.push(json!({"stringValue": last}));
+        json!({"arrayValue": {"values": values}})
+    };
+    let points = ["x", "y"].map(
+        |last| json!({"timeUnixNano": "3000000000", "asInt": 1, "attributes": [{"key": "k", "value": list(last)}]}),
+    );
+    let (read, refused) = json_metrics(&json!([{"name": "g", "gauge": {"dataPoints": points}}]));
+    assert_eq!((read.len(), refused.len()), (2, 0), "{refused:?}");
+    assert_ne!(read[0], read[1]);
+    let deep = (0..10_000)
+        .fold(Vec::new(), |inner, _| Message::new().bytes(5, &Message::new().bytes(1, &inner).finish()).finish());
+    let pair = Message::new().bytes(1, b"k").bytes(2, &deep).finish();
+    let point = Message::new().fixed64(3, SECOND).double(4, 1.0).bytes(7, &pair).finish();
+    let body = request("g", 5, &Message::new().bytes(1, &point).finish());
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(&body, batch)).unwrap();
+    assert_eq!((parsed.batches.len(), parsed.rejected.len()), (0, 1));
 }
 
 #[test]

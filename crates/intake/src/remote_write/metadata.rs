@@ -153,8 +153,15 @@ mod tests {
     fn series<'s>(families: &Families, name: &'s str) -> RawSeries<'s> {
         let (labels, resource) = (LabelPairs::new(), LabelPairs::new());
         let stated = Stated::default();
-        let raw =
-            RawSeries { protocol: Protocol::Prometheus, name: name.into(), labels, resource, reading: None, stated };
+        let raw = RawSeries {
+            protocol: Protocol::Prometheus,
+            name: name.into(),
+            labels,
+            resource,
+            reading: None,
+            joint: 0,
+            stated,
+        };
         families.describe(raw)
     }
 

@@ -7,6 +7,7 @@ use crate::batch_builder::Batch;
 use crate::course::RawName;
 use crate::error::IntakeError;
 use crate::histogram::{Observed, quantiles};
+use crate::naming;
 use crate::protobuf::{Fields, Malformed, Value};
 use crate::raw_series::{RawSeries, Stated};
 use earcon_model::Reading;
@@ -134,7 +135,8 @@ impl<'s, F: Fn() -> Result<RawSeries<'s>, String>> HistogramWriter<'_, '_, F> {
             let name = Cow::Owned(format!("{}{suffix}", raw.name));
             let unit = if suffix == ".count" { Cow::default() } else { raw.stated.unit };
             let stated = Stated { unit, ..raw.stated };
-            Ok(RawSeries { name, reading: Some(reading), stated, ..raw })
+            let joint = naming::composed(&raw.name).len() as u64;
+            Ok(RawSeries { name, reading: Some(reading), joint, stated, ..raw })
         })
     }
 }

@@ -93,6 +93,31 @@ fn labels_between_samples_are_labels_too() {
 }
 
 #[test]
+fn body_of_the_other_version_is_refused_with_its_content_type() {
+    let parsed = |version, body: &[u8]| {
+        let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+        parse(version, body, &mut Batch::new(&cache, 0, 10_000)).map(|_| ())
+    };
+    let refused = |version, body: &[u8]| parsed(version, body).unwrap_err().to_string();
+    let first = request(&[series(&[("__name__", "a")], &[(1, 1.0)])]);
+    let symbols = ["", "__name__", "a"].iter().fold(Message::new(), |message, text| message.bytes(4, text.as_bytes()));
+    let timed = Message::new().bytes(1, &[1, 2]).bytes(2, &sample(1, 1.0)).finish();
+    let second = symbols.bytes(5, &timed).finish();
+    assert!(refused(Version::V1, &second).contains("proto=io.prometheus.write.v2.Request"));
+    assert!(refused(Version::V2, &first).contains("proto=prometheus.WriteRequest"));
+    let with_later_field = [first.clone(), Message::new().varint(9, 1).finish()].concat();
+    for (version, body) in [
+        (Version::V1, &first[..]),
+        (Version::V2, &second),
+        (Version::V1, b""),
+        (Version::V2, b""),
+        (Version::V1, &with_later_field),
+    ] {
+        assert_eq!(parsed(version, body), Ok(()));
+    }
+}
+
+#[test]
 fn oversized_content_is_refused_before_decompression() {
     let bomb = snap::raw::Encoder::new().compress_vec(&vec![0; 1_000_000]).unwrap();
     assert!(bomb.len() < 100_000);

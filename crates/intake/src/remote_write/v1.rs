@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::Sent;
 use super::metadata::{Family, MetricType};
 use super::points::Points;
+use super::{FieldsSeen, Sent, Version};
 use crate::batch_builder::Batch;
 use crate::course::RawName;
 use crate::error::IntakeError;
@@ -19,7 +19,9 @@ pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, Intak
     let mut scratch = Scratch::default();
     let mut sent = Sent::default();
     let mut row = 0;
+    let mut seen = FieldsSeen::default();
     while let Some((number, value)) = fields.next().map_err(malformed)? {
+        seen.see(matches!(number, 1 | 3));
         if let (1, Value::Bytes(series)) = (number, value) {
             match scratch.read(series) {
                 Ok(()) => add(batch, row, series, &scratch, &mut sent)?,
@@ -29,6 +31,7 @@ pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, Intak
             row += 1;
         }
     }
+    seen.check(Version::V1)?;
     Ok(sent)
 }
 
@@ -137,7 +140,7 @@ pub(super) fn named(mut labels: LabelPairs<'_>) -> Result<RawSeries<'_>, String>
         return Err("a time series must have one label __name__".to_owned());
     }
     let (protocol, resource, stated) = (Protocol::Prometheus, LabelPairs::new(), Stated::default());
-    Ok(RawSeries { protocol, name, labels, resource, reading: None, stated })
+    Ok(RawSeries { protocol, name, labels, resource, reading: None, joint: 0, stated })
 }
 
 fn read_label(label: &[u8]) -> Result<(&str, &str), String> {

@@ -1,9 +1,9 @@
 //! Version 2: each text once in a table of symbols, and the type with each series.
 
-use super::Sent;
 use super::metadata::{Family, MetricType};
 use super::points::Points;
 use super::v1::named;
+use super::{FieldsSeen, Sent, Version};
 use crate::batch_builder::Batch;
 use crate::course::RawName;
 use crate::error::IntakeError;
@@ -26,7 +26,9 @@ pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, Intak
     let mut series = Series::default();
     let mut sent = Sent::default();
     let mut row = 0;
+    let mut seen = FieldsSeen::default();
     while let Some((number, value)) = fields.next().map_err(malformed)? {
+        seen.see(matches!(number, 4 | 5));
         if let (5, Value::Bytes(message)) = (number, value) {
             if symbols.first().is_none_or(|first| !first.is_empty()) {
                 return Err(IntakeError::Malformed("the first symbol must be empty".to_owned()));
@@ -48,6 +50,7 @@ pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, Intak
             row += 1;
         }
     }
+    seen.check(Version::V2)?;
     Ok(sent)
 }
 

@@ -8,7 +8,15 @@ use earcon_model::Reading;
 
 fn raw<'a>(protocol: Protocol, name: &'a str, labels: &[(&'a str, &'a str)]) -> RawSeries<'a> {
     let labels = labels.iter().map(|(k, v)| (Cow::Borrowed(*k), Cow::Borrowed(*v))).collect();
-    RawSeries { protocol, name: name.into(), labels, resource: Vec::new(), reading: None, stated: Stated::default() }
+    RawSeries {
+        protocol,
+        name: name.into(),
+        labels,
+        resource: Vec::new(),
+        reading: None,
+        joint: 0,
+        stated: Stated::default(),
+    }
 }
 
 fn mapped(rules: &Rules, raw: &RawSeries<'_>) -> (String, String, Reading) {

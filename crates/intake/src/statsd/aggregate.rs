@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::line::{Kind, Line, excerpt, parse_line};
 use super::window::Window;
 use crate::naming;
+use crate::strict_json::without_bom;
 use earcon_model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
 
 /// A counter without values stays at zero for this many flushes, then it ends. Gauges keep their
@@ -61,6 +62,7 @@ impl Aggregator {
 
     /// Ingests the lines of a packet. A bad line does not affect the others.
     pub fn ingest(&mut self, packet: &[u8]) -> PacketSummary {
+        let packet = without_bom(packet);
         let mut summary = PacketSummary::default();
         for line in packet.split(|byte| *byte == b'\n').map(trimmed).filter(|line| !line.is_empty()) {
             match parse_line(line).and_then(|parsed| self.count_all(&parsed)) {
@@ -114,6 +116,7 @@ impl Aggregator {
                 return Err(format!("exceeds the limit of {} series", self.max_series));
             }
             None => {
+                self.check_suffixes(line.kind, &key)?;
                 let (kpi, labels) = key.clone();
                 // Until its first value it counts as idle and is dropped by the next flush.
                 let window = Window::new(line.kind);
@@ -127,6 +130,29 @@ impl Aggregator {
         }
         self.spellings.insert(self.scratch.as_str().into(), position);
         Ok(position)
+    }
+
+    /// Fails if a timer and another series have a name in common: `t.count` is also made of the
+    /// timer `t`.
+    fn check_suffixes(&self, kind: Kind, (kpi, labels): &(KpiName, Labels)) -> Result<(), String> {
+        for suffix in SUFFIXES {
+            let other = match kind {
+                Kind::Timer => Some(suffixed(kpi, suffix)),
+                _ => kpi.as_str().strip_suffix(suffix).and_then(|timer| KpiName::new(timer).ok()),
+            };
+            let Some(at) = other.and_then(|other| self.positions.get(&(other, labels.clone()))) else { continue };
+            let found = &self.series[*at];
+            match (kind, found.window.kind()) {
+                (Kind::Timer, is) if is != Kind::Timer => {
+                    return Err(format!("is a timer, and its {} is already a {}", found.kpi, is.name()));
+                }
+                (Kind::Counter | Kind::Gauge | Kind::Set, Kind::Timer) => {
+                    return Err(format!("is a {}, but {kpi} is also made of the timer {}", kind.name(), found.kpi));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Ends the window of `seconds` at `now_ms` and begins the next. Returns the samples by KPI,
@@ -198,6 +224,8 @@ impl Batches {
 
 /// Room for the suffixes of timers.
 const SUFFIX: usize = 8;
+/// The suffixes of a timer's KPIs.
+const SUFFIXES: [&str; 5] = [".count", ".mean", ".p50", ".p95", ".p99"];
 
 fn suffixed(kpi: &KpiName, suffix: &str) -> KpiName {
     KpiName::new(&format!("{kpi}{suffix}")).unwrap_or_else(|_| kpi.clone())

@@ -103,6 +103,27 @@ fn different_names_stay_different_series() {
 }
 
 #[test]
+fn timer_and_series_with_a_name_of_its_own_are_refused_together() {
+    let refused = |packet: &str| {
+        let mut aggregator = Aggregator::new(100);
+        let summary = aggregator.ingest(packet.as_bytes());
+        (summary.lines, summary.first_error.unwrap_or_default())
+    };
+    let (lines, error) = refused("t:5|ms\nt.count:1|c\nt.p95:1|g\nt:6|ms");
+    assert_eq!(lines, 2);
+    assert!(error.contains("is a counter, but t.count is also made of the timer t"), "{error}");
+    let (lines, error) = refused("t.mean:1|g\nt:5|ms\nt.mean:2|g");
+    assert_eq!(lines, 2);
+    assert!(error.contains("is a timer, and its t.mean is already a gauge"), "{error}");
+    assert_eq!(refused("t:5|ms\nt.count:1|c|#a:b\nt.count:1|ms\nt.max:1|g").0, 4);
+}
+
+#[test]
+fn byte_order_mark_is_no_part_of_a_name() {
+    assert_flushed(&after(&["\u{feff}a:5|g"]), &[("a", 5.0)]);
+}
+
+#[test]
 fn line_is_counted_whole_or_not_at_all() {
     for line in ["b:4:x:8|c", "b:4:x:8|ms", "b:4:x|g", "b:4|c:x|c"] {
         let mut aggregator = Aggregator::new(10);
