@@ -51,6 +51,18 @@ pub enum TableError {
         /// One of the numbers.
         example: String,
     },
+    /// A column of text whose cells are mostly numbers with other signs, such as `12%`.
+    #[error(
+        "column {column:?} holds numbers with other signs, such as {example:?} in line {line}; write them as plain numbers (12.5), or call the column label.{column} if it is a label"
+    )]
+    NumbersWithSigns {
+        /// The column's name.
+        column: String,
+        /// The line of the file, counting from 1.
+        line: u64,
+        /// One of the numbers.
+        example: String,
+    },
     /// No column besides the time is numeric.
     #[error("no column besides the time holds numbers (columns: {columns}; separator: {separator})")]
     NoValues {

@@ -8,12 +8,16 @@
 
 mod bounded;
 mod cell;
+mod columns;
+mod decimal;
 mod dialect;
 mod error;
 mod layout;
 mod options;
 mod reader;
+mod row;
 mod time;
+mod written;
 pub mod xlsx;
 
 pub use error::{RowProblem, TableError};

@@ -315,3 +315,5 @@ fn kpi_column_names_the_kpi_of_each_row() {
     assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 5]);
     assert!(problems[0].reason.contains("names no KPI"), "{}", problems[0].reason);
 }
+
+mod numbers;

@@ -5,7 +5,7 @@ mod format;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-pub(super) use format::{Ambiguous, detect};
+pub(super) use format::{Ambiguous, detect, is_dotted_date};
 
 use super::options::TimeFormat;
 

@@ -120,13 +120,22 @@ impl Rows {
 fn text(value: &DataRef<'_>) -> String {
     match value {
         DataRef::Int(number) => number.to_string(),
-        DataRef::Float(number) => number.to_string(),
+        DataRef::Float(number) => fraction(*number),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => one_line(text),
         DataRef::SharedString(text) => one_line(text),
         DataRef::Bool(yes) => yes.to_string(),
         DataRef::DateTime(time) => date(time),
         // A formula that failed has no value.
         DataRef::Error(_) | DataRef::Empty => String::new(),
+    }
+}
+
+/// A number with a point. Three decimals get a zero, as they could also be read as thousands.
+fn fraction(number: f64) -> String {
+    let text = number.to_string();
+    match text.split_once('.') {
+        Some((_, decimals)) if decimals.len() == 3 => text + "0",
+        _ => text,
     }
 }
 

@@ -112,6 +112,12 @@ pub(super) fn ordered(text: &str, order: Order) -> Option<DateTime> {
     Some(date.to_datetime(time_of_day(clock.trim())?))
 }
 
+/// Whether the text begins with a date such as `31.12.2026`.
+pub(crate) fn is_dotted_date(text: &str) -> bool {
+    let date = text.split([' ', 'T']).next().unwrap_or_default();
+    date.contains('.') && (ordered(date, Order::DayFirst).is_some() || ordered(date, Order::MonthFirst).is_some())
+}
+
 fn time_of_day(text: &str) -> Option<Time> {
     if text.is_empty() {
         return Some(Time::midnight());
