@@ -26,6 +26,8 @@ pub(super) struct Columns<'a> {
     pub(super) names: &'a [String],
     pub(super) has_header: bool,
     pub(super) time: usize,
+    /// The column with the time of day, if `time` holds the date alone.
+    pub(super) clock: Option<usize>,
 }
 
 impl<'a> Columns<'a> {
@@ -96,7 +98,7 @@ impl<'a> Columns<'a> {
     /// The role that follows from a column's name, or from the form of the table.
     fn role_by_name(&self, column: usize, long: Option<(usize, usize)>) -> Option<Role> {
         let name = &self.names[column];
-        if column == self.time {
+        if column == self.time || Some(column) == self.clock {
             return Some(Role::Time);
         }
         // A column without a name under a header is the row number of a data frame.

@@ -43,6 +43,26 @@ pub enum TableError {
         /// The possible formats.
         meanings: &'static str,
     },
+    /// Two columns could be the time.
+    #[error(
+        "columns {first:?} and {second:?} could both be the time; call the right one time, and the other one label.{second} if it is to be kept"
+    )]
+    TwoTimes {
+        /// The name of one column.
+        first: String,
+        /// The name of another column.
+        second: String,
+    },
+    /// A column holds times of day that do not belong to dates.
+    #[error(
+        "column {clock:?} holds times of day, but column {time:?} does not hold dates alone; write date and time of day into column {time:?}, or call the other one label.{clock}"
+    )]
+    TimeOfDay {
+        /// The name of the column with the time.
+        time: String,
+        /// The name of the column with times of day.
+        clock: String,
+    },
     /// The sign before the fraction cannot be told from one between thousands.
     #[error("{example:?} in column {column:?} may be a fraction or thousands; state the decimal sign: point or comma")]
     AmbiguousDecimal {
@@ -70,6 +90,22 @@ pub enum TableError {
         columns: String,
         /// The separator that was found.
         separator: String,
+    },
+    /// Rows have the same time, and a column of whole numbers tells them apart.
+    #[error(
+        "lines {first} and {second} have the same time and labels, and {columns} may tell them apart; write label.{example} as the name of the column if it says what a row is about, or write it into column {time:?} if it is part of the time"
+    )]
+    RepeatedTimes {
+        /// A line of the file, counting from 1.
+        first: u64,
+        /// A later line with the same time.
+        second: u64,
+        /// The names of the columns that tell such rows apart.
+        columns: String,
+        /// One of them.
+        example: String,
+        /// The column with the time.
+        time: String,
     },
     /// Two columns have one name.
     #[error("columns {first} and {second} have the same name {name:?}; rename one of them")]

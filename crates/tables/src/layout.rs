@@ -9,11 +9,11 @@ use super::decimal::{self, Decimal};
 use super::error::TableError;
 use super::name_from;
 use super::options::TableOptions;
+use super::repeats;
 use super::time::{TimeReader, detect};
+use super::time_column::{self, TimeColumns, is_time_name};
 use earcon_model::KpiName;
 
-/// Names of time columns, compared without case.
-const TIME_NAMES: [&str; 5] = ["timestamp", "time", "date", "ts", "datetime"];
 /// Names of annotations in labelled data sets. They are never values.
 pub(super) const ANNOTATION_NAMES: [&str; 3] = ["label", "is_anomaly", "anomaly"];
 /// Names of the column with the KPI's name, in files with one value per row.
@@ -58,6 +58,8 @@ pub(super) struct Layout {
     pub(super) names: Vec<String>,
     pub(super) roles: Vec<Role>,
     pub(super) time: usize,
+    /// The column with the time of day, if `time` holds the date alone.
+    pub(super) clock: Option<usize>,
     pub(super) times: TimeReader,
     pub(super) decimal: Decimal,
     /// The column that names the row's KPI, and the prefix of its names.
@@ -82,8 +84,9 @@ impl Layout {
             .enumerate()
             .map(|(i, name)| if has_header && !name.is_empty() { name } else { format!("column_{}", i + 1) })
             .collect();
-        let time = if has_header { names.iter().position(|name| is_time_name(name)).unwrap_or(0) } else { 0 };
-        let columns = Columns { first, data, lines, names: &names, has_header, time };
+        let mut columns = Columns { first, data, lines, names: &names, has_header, time: 0, clock: None };
+        let TimeColumns { time, clock } = time_column::find(&columns, options)?;
+        (columns.time, columns.clock) = (time, clock);
         let times = columns.times(options)?;
         let long = if has_header { columns.long_form() } else { None };
         let roles = (0..names.len()).map(|column| columns.role(column, long));
@@ -97,7 +100,9 @@ impl Layout {
         columns.check_names(&roles)?;
         name_kpis(&mut roles, &names, &values, has_header, options);
         let kpi = long.map(|(kpi, _)| (kpi, options.kpi.clone()));
-        Ok(Self { has_header, names, roles, time, times, decimal, kpi })
+        let layout = Self { has_header, names, roles, time, clock, times, decimal, kpi };
+        repeats::check(&layout, data, lines)?;
+        Ok(layout)
     }
 
     /// Each column with what it becomes.
@@ -148,10 +153,6 @@ fn is_header(first: &[String]) -> bool {
     let is_data = |cell: &String| super::parse_time(cell).is_some() || look(cell) != Look::Other;
     first.iter().any(|name| is_time_name(name))
         || !first.iter().any(|cell| is_data(cell) || matches!(detect(&[cell]), Ok(Some(_)) | Err(_)))
-}
-
-fn is_time_name(name: &str) -> bool {
-    TIME_NAMES.iter().any(|time| name.eq_ignore_ascii_case(time))
 }
 
 fn header_text(first: &ByteRecord) -> Result<Vec<String>, TableError> {

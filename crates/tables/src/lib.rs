@@ -15,8 +15,10 @@ mod error;
 mod layout;
 mod options;
 mod reader;
+mod repeats;
 mod row;
 mod time;
+mod time_column;
 mod written;
 pub mod xlsx;
 

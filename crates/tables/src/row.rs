@@ -49,8 +49,18 @@ impl Layout {
 
     pub(super) fn time_of(&self, record: &ByteRecord) -> Result<i64, String> {
         let cell = record.get(self.time).unwrap_or_default();
-        let time = std::str::from_utf8(cell).ok().and_then(|text| self.times.parse(text));
-        time.ok_or_else(|| format!("{:?} is not a time of the form {}", excerpt(cell), self.times.format.name()))
+        let text = std::str::from_utf8(cell).ok();
+        let form = self.times.format.name();
+        if let Some(clock) = self.clock {
+            let clock = record.get(clock).unwrap_or_default();
+            let time = text.zip(std::str::from_utf8(clock).ok());
+            let time = time.and_then(|(date, clock)| self.times.parse_both(date, clock));
+            let (cell, clock) = (excerpt(cell), excerpt(clock));
+            return time
+                .ok_or_else(|| format!("{cell:?} and {clock:?} are not a date of the form {form} and a time of day"));
+        }
+        let time = text.and_then(|text| self.times.parse(text));
+        time.ok_or_else(|| format!("{:?} is not a time of the form {form}", excerpt(cell)))
     }
 
     /// The KPI that the row names, in a file with a KPI column.
@@ -64,7 +74,7 @@ impl Layout {
         Ok(Some(prefix.as_ref().map_or_else(|| name_from(name), |prefix| name_from(&format!("{prefix}.{name}")))))
     }
 
-    fn labels_of(&self, record: &ByteRecord) -> Result<Labels, String> {
+    pub(super) fn labels_of(&self, record: &ByteRecord) -> Result<Labels, String> {
         let mut pairs = Vec::new();
         for (cell, role) in record.iter().zip(&self.roles) {
             if let Role::Label(key) = role

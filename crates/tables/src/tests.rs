@@ -317,3 +317,5 @@ fn kpi_column_names_the_kpi_of_each_row() {
 }
 
 mod numbers;
+mod repeats;
+mod times;

@@ -2,10 +2,10 @@
 
 mod format;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-pub(super) use format::{Ambiguous, detect, is_dotted_date};
+pub(super) use format::{Ambiguous, detect, is_dotted_date, is_time_of_day, number};
 
 use super::options::TimeFormat;
 
@@ -32,6 +32,25 @@ impl TimeReader {
             TimeFormat::Nanoseconds => since_1970(text, 1e-6, 1_000_000),
             TimeFormat::Excel => self.at(format::excel(text)?),
         }
+    }
+
+    /// The date in a text that holds no time of day.
+    pub(super) fn date(&self, text: &str) -> Option<Date> {
+        let text = text.trim();
+        let is_alone = !text.contains([':', ' ', 'T', 't']);
+        match self.format {
+            _ if !is_alone => None,
+            TimeFormat::Iso => text.replace('/', "-").parse().ok(),
+            TimeFormat::DayFirst => Some(format::ordered(text, format::Order::DayFirst)?.date()),
+            TimeFormat::MonthFirst => Some(format::ordered(text, format::Order::MonthFirst)?.date()),
+            TimeFormat::Compact if text.len() == 8 => Some(format::compact(text)?.date()),
+            _ => None,
+        }
+    }
+
+    /// Milliseconds since 1970 of a date and a time of day. `None` if one of them is not.
+    pub(super) fn parse_both(&self, date: &str, clock: &str) -> Option<i64> {
+        self.at(self.date(date)?.to_datetime(format::clock(clock.trim())?))
     }
 
     fn at(&self, civil: DateTime) -> Option<i64> {

@@ -118,6 +118,18 @@ pub(crate) fn is_dotted_date(text: &str) -> bool {
     date.contains('.') && (ordered(date, Order::DayFirst).is_some() || ordered(date, Order::MonthFirst).is_some())
 }
 
+/// Whether the text is a time of day alone, such as `9:30` or `09:30:00 PM`.
+pub(crate) fn is_time_of_day(text: &str) -> bool {
+    clock(text.trim()).is_some()
+}
+
+/// A time of day alone.
+pub(super) fn clock(text: &str) -> Option<Time> {
+    let (hour, _) = text.split_once(':')?;
+    let begins = matches!(hour.len(), 1 | 2) && hour.bytes().all(|byte| byte.is_ascii_digit());
+    begins.then(|| time_of_day(text)).flatten()
+}
+
 fn time_of_day(text: &str) -> Option<Time> {
     if text.is_empty() {
         return Some(Time::midnight());
