@@ -59,6 +59,12 @@ impl<'a> Columns<'a> {
         // A table without rows has no times to tell their form.
         let format = format.or(cells.is_empty().then_some(super::TimeFormat::Iso));
         let reader = format.map(|format| TimeReader { format, zone });
+        if let Some(reader) = &reader
+            && let Some((row, example)) = self.rows(self.time).find(|(_, cell)| reader.is_rounded(cell))
+        {
+            let (line, example) = (self.lines[row], example.to_owned());
+            return Err(TableError::RoundedTime { column: column(), line, example });
+        }
         let fits = |reader: &TimeReader| cells.is_empty() || cells.iter().any(|cell| reader.parse(cell).is_some());
         reader.filter(fits).ok_or_else(|| TableError::NoTime {
             column: column(),
@@ -167,10 +173,11 @@ impl<'a> Columns<'a> {
 
     /// Refuses two used columns of one name, and too many labels.
     pub(super) fn check_names(&self, roles: &[Role]) -> Result<(), TableError> {
-        let used = |column: &usize| matches!(roles[*column], Role::Value(_) | Role::Label(_));
-        let used: Vec<usize> = (0..roles.len()).filter(used).collect();
+        let used: Vec<usize> = (0..roles.len()).filter(|column| becomes(&roles[*column]).is_some()).collect();
+        // Also names that are composed of different characters and look equal.
+        let is_same = |a: usize, b: usize| self.names[a] == self.names[b] || becomes(&roles[a]) == becomes(&roles[b]);
         for (i, first) in used.iter().enumerate() {
-            if let Some(second) = used[i + 1..].iter().find(|second| self.names[**second] == self.names[*first]) {
+            if let Some(second) = used[i + 1..].iter().find(|second| is_same(*first, **second)) {
                 let name = self.names[*first].clone();
                 return Err(TableError::SameName { first: first + 1, second: second + 1, name });
             }
@@ -182,5 +189,14 @@ impl<'a> Columns<'a> {
             return Err(TableError::TooManyLabels { count, columns, most: Labels::MAX });
         }
         Ok(())
+    }
+}
+
+/// The name of a KPI or of a label, and whether it is a label.
+fn becomes(role: &Role) -> Option<(bool, &str)> {
+    match role {
+        Role::Value(kpi) => Some((false, kpi.as_str())),
+        Role::Label(key) => Some((true, key)),
+        Role::Time | Role::Kpi | Role::Unused(_) => None,
     }
 }

@@ -43,6 +43,18 @@ pub enum TableError {
         /// The possible formats.
         meanings: &'static str,
     },
+    /// A time lost its last digits.
+    #[error(
+        "{example:?} in column {column:?} and line {line} is a time without its last digits, as spreadsheets round it; show the column as whole numbers or as dates, and save it again"
+    )]
+    RoundedTime {
+        /// The column's name.
+        column: String,
+        /// The line of the file, counting from 1.
+        line: u64,
+        /// The time.
+        example: String,
+    },
     /// Two columns could be the time.
     #[error(
         "columns {first:?} and {second:?} could both be the time; call the right one time, and the other one label.{second} if it is to be kept"

@@ -59,7 +59,7 @@ impl Layout {
             return time
                 .ok_or_else(|| format!("{cell:?} and {clock:?} are not a date of the form {form} and a time of day"));
         }
-        let time = text.and_then(|text| self.times.parse(text));
+        let time = text.filter(|text| !self.times.is_rounded(text)).and_then(|text| self.times.parse(text));
         time.ok_or_else(|| format!("{:?} is not a time of the form {form}", excerpt(cell)))
     }
 

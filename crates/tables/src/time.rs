@@ -34,6 +34,13 @@ impl TimeReader {
         }
     }
 
+    /// Whether the text is a number that a spreadsheet has rounded, such as `1.79596E+12`.
+    pub(super) fn is_rounded(&self, text: &str) -> bool {
+        use TimeFormat::{Compact, Excel, Microseconds, Milliseconds, Nanoseconds, Seconds};
+        let are_numbers = matches!(self.format, Compact | Seconds | Milliseconds | Microseconds | Nanoseconds | Excel);
+        are_numbers && text.contains(['e', 'E']) && format::number(text.trim()).is_some()
+    }
+
     /// The date in a text that holds no time of day.
     pub(super) fn date(&self, text: &str) -> Option<Date> {
         let text = text.trim();

@@ -83,3 +83,52 @@ fn times_of_day_without_a_date_of_their_own_are_refused() {
     }
     assert!(refusal("time,load\n12:00,5\n").contains("should hold the time"));
 }
+
+#[test]
+fn rounded_times_are_refused() {
+    for text in [
+        "time,load\n1.79596E+12,5\n1.79596E+12,6\n",
+        "time,load\n1.79596e12,5\n",
+        "id,time,load\n1,1795960000000,5\n2,1.79596E+12,6\n",
+        "time,load\n2.02507E+13,5\n",
+        "time;load\n1,79596E+12;5\n",
+    ] {
+        let refused = refusal(text);
+        assert!(refused.contains("E+") || refused.contains("e12"), "{refused}");
+    }
+    assert!(refusal("time,load\n1.79596E+12,5\n").contains("line 2 is a time without its last digits"));
+    let stated = TableOptions { time_format: Some(TimeFormat::Milliseconds), ..options(None) };
+    assert!(read_with(&stated, &b"time,load\n1.79596E+12,5\n"[..]).is_err());
+    let rows: String = (0..200).map(|i| format!("{},5\n", 1_795_960_000_000_u64 + i)).collect();
+    let late = read(&format!("time,load\n{rows}1.79596E+12,6\n"));
+    assert_eq!((late.samples.len(), late.problems.len()), (200, 1));
+}
+
+#[test]
+fn order_of_day_and_month_follows_from_all_rows() {
+    let month_first = read("time,load\n07.01.2025,5\n07.31.2025,6\n");
+    assert_eq!(month_first.rows()[0].2, NOON - 12 * 3_600_000);
+    assert_eq!(read("time,load\n01.07.2025,5\n02.07.2025,6\n").rows()[0].2, NOON - 12 * 3_600_000);
+    for text in [
+        "time,load\n13/01/2025,5\n01/13/2025,6\n02/01/2025,6\n",
+        "time,load\n31.01.2025,5\n30.01.2025,6\n01.31.2025,6\n",
+        "time,load\n31.01.2025,5\n01.02.2025,6\n31.02.2025,6\n",
+        "time,load\n01/31/2025,5\n01/30/2025,5\n31/31/2025,6\n",
+        "time,load\n01/31/2025,5\n01/30/2025,5\n01/30/25,6\n",
+    ] {
+        let refused = refusal(text);
+        assert!(refused.contains("have more than one meaning") && refused.contains("2025") || refused.contains("/25"));
+    }
+    assert_eq!(read("time,load\n31.01.2025,5\ntotal,6\n").samples.len(), 1);
+}
+
+#[test]
+fn names_of_equal_characters_are_equal() {
+    for text in [
+        "time,caf\u{e9},cafe\u{301}\n1,5,6\n",
+        "time,load,caf\u{e9},cafe\u{301}\n1,5,a,b\n",
+        "time,load,label.region,region\n1,5,a,b\n",
+    ] {
+        assert!(refusal(text).contains("have the same name"), "{}", refusal(text));
+    }
+}
