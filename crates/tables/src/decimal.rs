@@ -16,6 +16,9 @@ pub(super) struct Decimal {
 impl Decimal {
     /// Takes a later number into account. False if the number has more than one meaning.
     pub(super) fn decided_by(&mut self, cell: &[u8]) -> bool {
+        if !cell.iter().any(|byte| matches!(byte, b'.' | b',')) {
+            return true;
+        }
         let sign = match std::str::from_utf8(cell).map(look) {
             Ok(Look::Point) => DecimalSign::Point,
             Ok(Look::Comma) => DecimalSign::Comma,

@@ -1,8 +1,9 @@
 //! Streams the rows of a CSV file as samples.
 //!
-//! The time is the column called timestamp, time, date, ts or datetime (in any case), else the
-//! first. With a column called kpi or metric and one called value, each row is one value of the KPI
-//! it names, and all other columns are labels. Else each other column of numbers is a KPI, and each
+//! The time is the column called timestamp, time, date, ts or datetime (in any case), else the only
+//! one that holds dates, else the first. A column with times of day belongs to a column of dates.
+//! With a column called kpi or metric and one called value, each row is one value of the KPI it
+//! names, and all other columns are labels. Else each other column of numbers is a KPI, and each
 //! column of text a label. Empty cells, `NaN`, `NA`, `null` and the like are missing values. They
 //! are a problem only if a row has no other value.
 

@@ -41,6 +41,10 @@ pub(super) fn check(layout: &Layout, data: &[&ByteRecord], lines: &[u64]) -> Res
     } else if telling.is_empty() {
         telling = ids.into_iter().filter(|column| is_id_name(&layout.names[*column])).collect();
     }
+    // The number of a row tells all rows apart, but says nothing about them.
+    if telling.iter().any(|column| rows.recur(*column)) {
+        telling.retain(|column| rows.recur(*column));
+    }
     let Some(example) = telling.first().map(|column| layout.names[*column].clone()) else { return Ok(()) };
     let columns: Vec<String> = telling.iter().map(|column| format!("column {:?}", layout.names[*column])).collect();
     let (columns, time) = (columns.join(" or "), layout.names[layout.time].clone());

@@ -156,25 +156,6 @@ fn utf16_with_a_mark_is_decoded() {
 }
 
 #[test]
-fn what_has_more_than_one_meaning_is_refused_and_can_be_stated() {
-    let refusal = |text: &str| read_as(None, text.as_bytes()).err().unwrap().to_string();
-    for (text, word) in [
-        ("time,a\n01/02/2025,1\n03/04/2025,2\n", "day_first or month_first"),
-        ("time,a\n45839,1\n45840.5,2\n", "seconds or excel"),
-        ("time;a\n2025-07-01;1,234\n2025-07-02;2\n", "decimal sign"),
-        ("time,a,a\n1,2,3\n", "columns 2 and 3 have the same name \"a\""),
-    ] {
-        assert!(refusal(text).contains(word), "{}", refusal(text));
-    }
-    let stated = TableOptions { time_format: Some(TimeFormat::MonthFirst), ..options(None) };
-    let outcome = read_with(&stated, &b"time,a\n01/02/2025,1\n"[..]).unwrap();
-    assert_eq!(outcome.rows()[0].2, 1_735_776_000_000);
-    let stated = TableOptions { decimal: Some(DecimalSign::Comma), ..options(None) };
-    let outcome = read_with(&stated, &b"time;a\n2025-07-01;1,234\n"[..]).unwrap();
-    assert_eq!(outcome.rows()[0].3, 1.234);
-}
-
-#[test]
 fn description_says_what_becomes_of_each_column() {
     let text = "time;kpi;region;value\n2;a;eu;1,5\n1;a;us;2,5\n";
     let reader = TableReader::new(text.as_bytes(), &options(None)).unwrap();

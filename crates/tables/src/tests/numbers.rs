@@ -92,3 +92,21 @@ fn column_of_numbers_with_signs_is_refused_and_named() {
     let few = read("time,a\n1,5\n2,6\n3,7%\n");
     assert_eq!(few.problem_texts(), ["line 4: a: \"7%\" is not a finite number"]);
 }
+
+#[test]
+fn what_has_more_than_one_meaning_is_refused_and_can_be_stated() {
+    for (text, word) in [
+        ("time,a\n01/02/2025,1\n03/04/2025,2\n", "day_first or month_first"),
+        ("time,a\n45839,1\n45840.5,2\n", "seconds or excel"),
+        ("time;a\n2025-07-01;1,234\n2025-07-02;2\n", "decimal sign"),
+        ("time,a,a\n1,2,3\n", "columns 2 and 3 have the same name \"a\""),
+    ] {
+        assert!(refusal(text).contains(word), "{}", refusal(text));
+    }
+    let stated = TableOptions { time_format: Some(TimeFormat::MonthFirst), ..options(None) };
+    let outcome = read_with(&stated, &b"time,a\n01/02/2025,1\n"[..]).unwrap();
+    assert_eq!(outcome.rows()[0].2, 1_735_776_000_000);
+    let stated = TableOptions { decimal: Some(DecimalSign::Comma), ..options(None) };
+    let outcome = read_with(&stated, &b"time;a\n2025-07-01;1,234\n"[..]).unwrap();
+    assert_eq!(outcome.rows()[0].3, 1.234);
+}

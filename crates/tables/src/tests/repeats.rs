@@ -7,6 +7,7 @@ fn number_that_tells_rows_of_one_time_apart_is_refused_and_named() {
     for (text, columns) in [
         ("time,store_id,sales\n1,7,5.5\n1,8,6.5\n2,7,5.25\n2,8,6.25\n", &["store_id"][..]),
         ("time,storeId,sales\n1,7,500\n1,8,650\n", &["storeId"]),
+        ("id,time,shop,sales\n1,1,7,5.5\n2,1,8,6.5\n3,2,7,5.5\n4,2,8,6.5\n", &["shop"]),
         ("time,shop,sales\n1,7,500\n1,8,650\n2,7,501\n2,8,655\n", &["shop"]),
         ("time,zip,sales\n1,01067,5\n1,80331,5\n2,01067,6\n", &["zip"]),
         ("date,hour,sales\n2025-07-01,0,5\n2025-07-01,1,6\n2025-07-01,2,6\n", &["hour"]),
@@ -23,6 +24,7 @@ fn number_that_tells_rows_of_one_time_apart_is_refused_and_named() {
         assert!(refused.starts_with("lines 2 and 3 have the same time"), "{refused}");
         assert!(columns.iter().all(|column| refused.contains(&format!("column {column:?}"))), "{refused}");
         assert!(refused.contains(&format!("label.{}", columns[0])), "{refused}");
+        assert!(!refused.contains("\"id\""), "{refused}");
     }
     let labelled = read("time,label.store_id,sales\n1,7,5.5\n1,8,6.5\n");
     assert_eq!(labelled.rows()[1].1, "store_id:8");
