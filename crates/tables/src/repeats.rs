@@ -10,9 +10,9 @@ use super::error::TableError;
 use super::layout::{Layout, Role};
 
 /// Last words of names of such columns, in lower case.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 25] = [
     "id", "ids", "no", "nr", "number", "code", "zip", "plz", "postcode", "hour", "minute", "day", "weekday", "month",
-    "year", "index", "key", "port",
+    "year", "index", "key", "port", "time", "uhrzeit", "zeit", "stunde", "tag", "monat", "jahr",
 ];
 
 /// The first rows, without copies of whole rows.

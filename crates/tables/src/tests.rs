@@ -86,13 +86,6 @@ fn file_without_header_loses_no_row() {
 }
 
 #[test]
-fn time_column_is_found_by_name_at_any_position() {
-    let outcome = read("load,TimeStamp\n5,2014-04-01\n");
-    assert_eq!(outcome.rows(), [("load".into(), String::new(), 1_396_310_400_000, 5.0)]);
-    assert_eq!(read("when,load\n2014-04-01,5\n").samples.len(), 1);
-}
-
-#[test]
 fn byte_order_mark_quotes_blanks_and_crlf_are_accepted() {
     let outcome = read("\u{feff}\"timestamp\" , \"load\"\r\n\"2014-04-01\",\" 5 \"\r\n");
     assert_eq!(outcome.rows(), [("load".into(), String::new(), 1_396_310_400_000, 5.0)]);

@@ -11,6 +11,7 @@ fn number_that_tells_rows_of_one_time_apart_is_refused_and_named() {
         ("time,shop,sales\n1,7,500\n1,8,650\n2,7,501\n2,8,655\n", &["shop"]),
         ("time,zip,sales\n1,01067,5\n1,80331,5\n2,01067,6\n", &["zip"]),
         ("date,hour,sales\n2025-07-01,0,5\n2025-07-01,1,6\n2025-07-01,2,6\n", &["hour"]),
+        ("date,time,sales\n2025-07-01,0900,5\n2025-07-01,0915,6\n", &["time"]),
         (
             "date,hour,shop,sales\n2025-07-01,0,7,5\n2025-07-01,0,8,6\n2025-07-01,1,7,5\n2025-07-01,1,8,9\n",
             &["hour", "shop"],

@@ -12,6 +12,13 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
+fn time_column_is_found_by_name_at_any_position() {
+    let outcome = read("load,TimeStamp\n5,2014-04-01\n");
+    assert_eq!(outcome.rows(), [("load".into(), String::new(), 1_396_310_400_000, 5.0)]);
+    assert_eq!(read("when,load\n2014-04-01,5\n").samples.len(), 1);
+}
+
+#[test]
 fn written_dates_are_preferred_to_a_number_in_the_first_column() {
     for text in [
         "id,created_at,load\n1,2025-07-01 12:00,5\n2,2025-07-01 12:01,6\n",
