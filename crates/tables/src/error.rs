@@ -57,7 +57,7 @@ pub enum TableError {
     },
     /// Two columns could be the time.
     #[error(
-        "columns {first:?} and {second:?} could both be the time; call the right one time, and the other one label.{second} if it is to be kept"
+        "columns {first:?} and {second:?} could both be the time; call the right one time, and the other one label.{first} or label.{second}"
     )]
     TwoTimes {
         /// The name of one column.

@@ -57,8 +57,14 @@ pub(super) fn find(columns: &Columns<'_>, options: &TableOptions) -> Result<Time
             None => called[0].0,
         },
         (None, None) => match choose(columns, &without_numbers(&kinds))? {
-            Some(time) => time,
-            None => choose(columns, &kinds)?.unwrap_or(0),
+            Some(time) => match kinds.iter().find(|(_, kind)| *kind == Kind::Numbers) {
+                // Days alone may belong to the exact time of another column.
+                Some((other, _)) if kinds.contains(&(time, Kind::Dates)) => {
+                    return Err(two_times(columns, time, *other));
+                }
+                _ => time,
+            },
+            None => choose(columns, &kinds)?.or(usable.first().copied()).unwrap_or(0),
         },
     };
     Ok(TimeColumns { time, clock: clock(columns, &kinds, time)? })

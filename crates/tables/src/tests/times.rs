@@ -42,6 +42,7 @@ fn two_columns_that_could_be_the_time_are_refused() {
     for (text, names) in [
         ("created,updated,load\n2025-07-01 12:00,2025-07-01 12:01,5\n", ["created", "updated"]),
         ("load,opened,closed\n1,2025-07-01,2025-07-02\n", ["opened", "closed"]),
+        ("epoch,load,day\n1751371200,5,2025-07-01\n", ["epoch", "day"]),
         ("begin,end,load\n1751371200,1751371260,5\n", ["begin", "end"]),
         ("time,created,load\n12,2025-07-01 12:00,5\n", ["time", "created"]),
         ("timestamp,datetime,load\n2025-07-01 12:00,2025-07-01 12:01,5\n", ["timestamp", "datetime"]),
