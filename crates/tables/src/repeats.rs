@@ -87,7 +87,7 @@ impl<'a> Rows<'a> {
         (0..self.rows.len()).all(|row| is_whole(self.cell(row, column)))
     }
 
-    /// Whether each value of the column stands in two rows, on average.
+    /// Whether a value of the column is in at least two rows, on average.
     fn recur(&self, column: usize) -> bool {
         let different: HashSet<&[u8]> = (0..self.rows.len()).map(|row| self.cell(row, column)).collect();
         different.len() * 2 <= self.rows.len()
