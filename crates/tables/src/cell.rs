@@ -1,6 +1,7 @@
 //! Single cells.
 
 use super::options::DecimalSign;
+use super::written::plain;
 
 /// How a cell looks as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(super) enum Look {
 
 /// How a cell looks as a number.
 pub(super) fn look(text: &str) -> Look {
+    let text = &*plain(text);
     let signs = (text.matches('.').count(), text.matches(',').count());
     match signs {
         (0, 0) if finite(text).is_some() => Look::Whole,
@@ -40,7 +42,7 @@ fn finite(text: &str) -> Option<f64> {
 
 /// The digits of a whole number without the signs between its thousands. `None` without such a
 /// sign, or with one in another place.
-fn grouped(text: &str, sign: char) -> Option<String> {
+pub(super) fn grouped(text: &str, sign: char) -> Option<String> {
     let digits = text.trim_start_matches(['-', '+']);
     let mut groups = digits.split(sign);
     let first = groups.next()?;
@@ -71,12 +73,18 @@ fn parse_text(text: &str, decimal: DecimalSign) -> Option<f64> {
 
 /// The finite number in a cell. The other sign may stand between thousands.
 pub(super) fn parse_value(cell: &[u8], decimal: DecimalSign) -> Option<f64> {
-    parse_text(std::str::from_utf8(cell).ok()?, decimal)
+    parse_text(&plain(std::str::from_utf8(cell).ok()?), decimal)
 }
 
-/// Whether a cell marks a missing value, in one of the usual spellings.
+/// The usual spellings of a missing value, and what spreadsheets write for an error.
+const MISSING: [&str; 19] = [
+    "", "na", "n/a", "nan", "null", "none", "nil", "<na>", "-", "--", "–", "—", "#n/a", "#div/0!", "#value!", "#ref!",
+    "#num!", "#null!", "#name?",
+];
+
+/// Whether a cell marks a missing value.
 pub(super) fn is_missing(cell: &[u8]) -> bool {
-    ["", "na", "n/a", "nan", "null", "none", "-"].iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()))
+    MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The first characters of a cell, for a message.

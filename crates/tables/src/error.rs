@@ -43,11 +43,55 @@ pub enum TableError {
         /// The possible formats.
         meanings: &'static str,
     },
+    /// A time lost its last digits.
+    #[error(
+        "{example:?} in column {column:?} and line {line} is a time without its last digits, as spreadsheets round it; show the column as whole numbers or as dates, and save it again"
+    )]
+    RoundedTime {
+        /// The column's name.
+        column: String,
+        /// The line of the file, counting from 1.
+        line: u64,
+        /// The time.
+        example: String,
+    },
+    /// Two columns could be the time.
+    #[error(
+        "columns {first:?} and {second:?} could both be the time; call the right one time, and the other one label.{first} or label.{second}"
+    )]
+    TwoTimes {
+        /// The name of one column.
+        first: String,
+        /// The name of another column.
+        second: String,
+    },
+    /// A column holds times of day that do not belong to dates.
+    #[error(
+        "column {clock:?} holds times of day, but column {time:?} does not hold dates alone; write date and time of day into column {time:?}, or call the other one label.{clock}"
+    )]
+    TimeOfDay {
+        /// The name of the column with the time.
+        time: String,
+        /// The name of the column with times of day.
+        clock: String,
+    },
     /// The sign before the fraction cannot be told from one between thousands.
     #[error("{example:?} in column {column:?} may be a fraction or thousands; state the decimal sign: point or comma")]
     AmbiguousDecimal {
         /// The column's name.
         column: String,
+        /// One of the numbers.
+        example: String,
+    },
+    /// A column of text whose cells are mostly numbers with other signs, such as `12%`.
+    #[error(
+        "column {column:?} holds numbers with other signs, such as {example:?} in line {line}; write them as plain numbers (12.5), or call the column label.{column} if it is a label"
+    )]
+    NumbersWithSigns {
+        /// The column's name.
+        column: String,
+        /// The line of the file, counting from 1.
+        line: u64,
         /// One of the numbers.
         example: String,
     },
@@ -58,6 +102,22 @@ pub enum TableError {
         columns: String,
         /// The separator that was found.
         separator: String,
+    },
+    /// Rows have the same time, and a column of whole numbers tells them apart.
+    #[error(
+        "lines {first} and {second} have the same time and labels, and {columns} may tell them apart; write label.{example} as the name of the column if it says what a row is about, or write it into column {time:?} if it is part of the time"
+    )]
+    RepeatedTimes {
+        /// A line of the file, counting from 1.
+        first: u64,
+        /// A later line with the same time.
+        second: u64,
+        /// The names of the columns that tell such rows apart.
+        columns: String,
+        /// One of them.
+        example: String,
+        /// The column with the time.
+        time: String,
     },
     /// Two columns have one name.
     #[error("columns {first} and {second} have the same name {name:?}; rename one of them")]

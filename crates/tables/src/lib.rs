@@ -8,12 +8,18 @@
 
 mod bounded;
 mod cell;
+mod columns;
+mod decimal;
 mod dialect;
 mod error;
 mod layout;
 mod options;
 mod reader;
+mod repeats;
+mod row;
 mod time;
+mod time_column;
+mod written;
 pub mod xlsx;
 
 pub use error::{RowProblem, TableError};

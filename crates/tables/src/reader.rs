@@ -1,8 +1,9 @@
 //! Streams the rows of a CSV file as samples.
 //!
-//! The time is the column called timestamp, time, date, ts or datetime (in any case), else the
-//! first. With a column called kpi or metric and one called value, each row is one value of the KPI
-//! it names, and all other columns are labels. Else each other column of numbers is a KPI, and each
+//! The time is the column called timestamp, time, date, ts or datetime (in any case), else the only
+//! one that holds dates, else the first. A column with times of day belongs to a column of dates.
+//! With a column called kpi or metric and one called value, each row is one value of the KPI it
+//! names, and all other columns are labels. Else each other column of numbers is a KPI, and each
 //! column of text a label. Empty cells, `NaN`, `NA`, `null` and the like are missing values. They
 //! are a problem only if a row has no other value.
 
@@ -13,15 +14,12 @@ use ::csv::{ByteRecord, ReaderBuilder};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use serde::Serialize;
 
+use super::SourceSample;
 use super::bounded::{self, BoundedRecords};
-use super::cell::{excerpt, is_missing, parse_value};
 use super::dialect::{self, Dialect};
 use super::error::{RowProblem, TableError};
-use super::layout::{ColumnDescription, Layout, Role};
+use super::layout::{ColumnDescription, Layout};
 use super::options::{DecimalSign, TableOptions, TimeFormat};
-use super::{SourceSample, name_from};
-use earcon_intake::naming;
-use earcon_model::{KpiName, Labels, Sample};
 
 /// Number of rows that are inspected to tell what the form leaves open.
 const SNIFFED_ROWS: usize = 100;
@@ -138,7 +136,8 @@ impl<R: Read> TableReader<R> {
             }
         }
         let rows: Vec<&ByteRecord> = sniffed.iter().map(|row: &Sniffed| &row.record).collect();
-        let layout = Layout::detect(&rows, options, dialect.separator)?;
+        let lines: Vec<u64> = sniffed.iter().map(|row: &Sniffed| row.line).collect();
+        let layout = Layout::detect(&lines, &rows, options, dialect.separator)?;
         if layout.has_header {
             sniffed.pop_front();
         }
@@ -151,7 +150,7 @@ impl<R: Read> TableReader<R> {
         let zone = &self.layout.times.zone;
         Description {
             separator: char::from(self.dialect.separator),
-            decimal: self.layout.decimal,
+            decimal: self.layout.decimal.sign,
             time_format: self.layout.times.format,
             time_zone: zone.iana_name().map_or_else(|| "UTC".to_owned(), str::to_owned),
             order: self.order,
@@ -241,74 +240,5 @@ fn order(times: impl Iterator<Item = i64>) -> Order {
         Order::NewestFirst
     } else {
         Order::Mixed
-    }
-}
-
-impl Layout {
-    /// Reads one row. `Err` is a problem of the whole row, `report` receives problems of single
-    /// cells.
-    fn read(
-        &self,
-        record: &ByteRecord,
-        samples: &mut Vec<SourceSample>,
-        report: &mut impl FnMut(String),
-    ) -> Result<(), String> {
-        if let Some(more) = record.iter().skip(self.roles.len()).position(|cell| !cell.is_empty()) {
-            let fields = self.roles.len() + more + 1;
-            return Err(format!("has {fields} fields where {} are expected", self.roles.len()));
-        }
-        let timestamp_ms = self.time_of(record)?;
-        let labels = self.labels_of(record)?;
-        let named = self.kpi_of(record)?;
-        let mut cells = 0;
-        for (cell, role) in record.iter().zip(&self.roles) {
-            let Role::Value(kpi) = role else { continue };
-            if is_missing(cell) {
-                continue;
-            }
-            cells += 1;
-            match parse_value(cell, self.decimal) {
-                Some(value) => samples.push(SourceSample {
-                    kpi: named.as_ref().unwrap_or(kpi).clone(),
-                    labels: labels.clone(),
-                    sample: Sample { timestamp_ms, value },
-                }),
-                None => report(format!("{kpi}: {:?} is not a finite number", excerpt(cell))),
-            }
-        }
-        if cells == 0 { Err("holds no value".to_owned()) } else { Ok(()) }
-    }
-
-    fn time_of(&self, record: &ByteRecord) -> Result<i64, String> {
-        let cell = record.get(self.time).unwrap_or_default();
-        let time = std::str::from_utf8(cell).ok().and_then(|text| self.times.parse(text));
-        time.ok_or_else(|| format!("{:?} is not a time of the form {}", excerpt(cell), self.times.format.name()))
-    }
-
-    /// The KPI that the row names, in a file with a KPI column.
-    fn kpi_of(&self, record: &ByteRecord) -> Result<Option<KpiName>, String> {
-        let Some((column, prefix)) = &self.kpi else { return Ok(None) };
-        let cell = record.get(*column).unwrap_or_default();
-        if is_missing(cell) {
-            return Err("names no KPI".to_owned());
-        }
-        let name = std::str::from_utf8(cell).map_err(|_| format!("{:?} is not UTF-8", excerpt(cell)))?;
-        Ok(Some(prefix.as_ref().map_or_else(|| name_from(name), |prefix| name_from(&format!("{prefix}.{name}")))))
-    }
-
-    fn labels_of(&self, record: &ByteRecord) -> Result<Labels, String> {
-        let mut pairs = Vec::new();
-        for (cell, role) in record.iter().zip(&self.roles) {
-            if let Role::Label(key) = role
-                && !is_missing(cell)
-            {
-                let value = std::str::from_utf8(cell).map_err(|_| format!("label {key:?} is not UTF-8"))?;
-                pairs.push((key.as_str(), naming::label_value(value)));
-            }
-        }
-        if pairs.is_empty() {
-            return Ok(Labels::none());
-        }
-        Labels::from_pairs(pairs).map_err(|error| error.to_string())
     }
 }

@@ -86,13 +86,6 @@ fn file_without_header_loses_no_row() {
 }
 
 #[test]
-fn time_column_is_found_by_name_at_any_position() {
-    let outcome = read("load,TimeStamp\n5,2014-04-01\n");
-    assert_eq!(outcome.rows(), [("load".into(), String::new(), 1_396_310_400_000, 5.0)]);
-    assert_eq!(read("when,load\n2014-04-01,5\n").samples.len(), 1);
-}
-
-#[test]
 fn byte_order_mark_quotes_blanks_and_crlf_are_accepted() {
     let outcome = read("\u{feff}\"timestamp\" , \"load\"\r\n\"2014-04-01\",\" 5 \"\r\n");
     assert_eq!(outcome.rows(), [("load".into(), String::new(), 1_396_310_400_000, 5.0)]);
@@ -153,25 +146,6 @@ fn utf16_with_a_mark_is_decoded() {
     let unmarked: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(read_as(None, &unmarked[..]).err().unwrap().to_string().contains("UTF-16"));
     assert!(read_as(None, &b"time,gr\xf6\xdfe\n1,2\n"[..]).err().unwrap().to_string().contains("Windows-1252"));
-}
-
-#[test]
-fn what_has_more_than_one_meaning_is_refused_and_can_be_stated() {
-    let refusal = |text: &str| read_as(None, text.as_bytes()).err().unwrap().to_string();
-    for (text, word) in [
-        ("time,a\n01/02/2025,1\n03/04/2025,2\n", "day_first or month_first"),
-        ("time,a\n45839,1\n45840.5,2\n", "seconds or excel"),
-        ("time;a\n2025-07-01;1,234\n2025-07-02;2\n", "decimal sign"),
-        ("time,a,a\n1,2,3\n", "columns 2 and 3 have the same name \"a\""),
-    ] {
-        assert!(refusal(text).contains(word), "{}", refusal(text));
-    }
-    let stated = TableOptions { time_format: Some(TimeFormat::MonthFirst), ..options(None) };
-    let outcome = read_with(&stated, &b"time,a\n01/02/2025,1\n"[..]).unwrap();
-    assert_eq!(outcome.rows()[0].2, 1_735_776_000_000);
-    let stated = TableOptions { decimal: Some(DecimalSign::Comma), ..options(None) };
-    let outcome = read_with(&stated, &b"time;a\n2025-07-01;1,234\n"[..]).unwrap();
-    assert_eq!(outcome.rows()[0].3, 1.234);
 }
 
 #[test]
@@ -315,3 +289,7 @@ fn kpi_column_names_the_kpi_of_each_row() {
     assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 5]);
     assert!(problems[0].reason.contains("names no KPI"), "{}", problems[0].reason);
 }
+
+mod numbers;
+mod repeats;
+mod times;

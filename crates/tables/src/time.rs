@@ -2,10 +2,10 @@
 
 mod format;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-pub(super) use format::{Ambiguous, detect};
+pub(super) use format::{Ambiguous, detect, is_dotted_date, is_time_of_day, number};
 
 use super::options::TimeFormat;
 
@@ -32,6 +32,32 @@ impl TimeReader {
             TimeFormat::Nanoseconds => since_1970(text, 1e-6, 1_000_000),
             TimeFormat::Excel => self.at(format::excel(text)?),
         }
+    }
+
+    /// Whether the text is a number that a spreadsheet has rounded, such as `1.79596E+12`.
+    pub(super) fn is_rounded(&self, text: &str) -> bool {
+        use TimeFormat::{Compact, Excel, Microseconds, Milliseconds, Nanoseconds, Seconds};
+        let are_numbers = matches!(self.format, Compact | Seconds | Milliseconds | Microseconds | Nanoseconds | Excel);
+        are_numbers && text.contains(['e', 'E']) && format::number(text.trim()).is_some()
+    }
+
+    /// The date in a text that holds no time of day.
+    pub(super) fn date(&self, text: &str) -> Option<Date> {
+        let text = text.trim();
+        let is_alone = !text.contains([':', ' ', 'T', 't']);
+        match self.format {
+            _ if !is_alone => None,
+            TimeFormat::Iso => text.replace('/', "-").parse().ok(),
+            TimeFormat::DayFirst => Some(format::ordered(text, format::Order::DayFirst)?.date()),
+            TimeFormat::MonthFirst => Some(format::ordered(text, format::Order::MonthFirst)?.date()),
+            TimeFormat::Compact if text.len() == 8 => Some(format::compact(text)?.date()),
+            _ => None,
+        }
+    }
+
+    /// Milliseconds since 1970 of a date and a time of day. `None` if one of them is not.
+    pub(super) fn parse_both(&self, date: &str, clock: &str) -> Option<i64> {
+        self.at(self.date(date)?.to_datetime(format::clock(clock.trim())?))
     }
 
     fn at(&self, civil: DateTime) -> Option<i64> {

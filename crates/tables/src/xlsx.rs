@@ -36,7 +36,7 @@ pub fn is_sheet(name: &str) -> bool {
 }
 
 /// The first sheet of a workbook as CSV; line n is row n. Dates are written `YYYY-MM-DD
-/// HH:MM:SS.mmm`.
+/// HH:MM:SS.mmm`, without a part that the cell does not hold.
 ///
 /// # Errors
 /// If it cannot be read, or is too large.
@@ -120,13 +120,22 @@ impl Rows {
 fn text(value: &DataRef<'_>) -> String {
     match value {
         DataRef::Int(number) => number.to_string(),
-        DataRef::Float(number) => number.to_string(),
+        DataRef::Float(number) => fraction(*number),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => one_line(text),
         DataRef::SharedString(text) => one_line(text),
         DataRef::Bool(yes) => yes.to_string(),
         DataRef::DateTime(time) => date(time),
         // A formula that failed has no value.
         DataRef::Error(_) | DataRef::Empty => String::new(),
+    }
+}
+
+/// A number with a point. Three decimals get a zero, as they could also be read as thousands.
+fn fraction(number: f64) -> String {
+    let text = number.to_string();
+    match text.split_once('.') {
+        Some((_, decimals)) if decimals.len() == 3 => text + "0",
+        _ => text,
     }
 }
 
@@ -138,8 +147,16 @@ fn date(time: &ExcelDateTime) -> String {
     if !time.is_datetime() {
         return time.as_f64().to_string();
     }
+    // A time of day alone, and a date alone.
+    let (is_clock, is_date) = (time.as_f64() < 1.0, time.as_f64().fract() == 0.0);
     let (year, month, day, hour, minute, second, milli) = time.to_ymd_hms_milli();
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{milli:03}")
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let clock = format!("{hour:02}:{minute:02}:{second:02}.{milli:03}");
+    match (is_clock, is_date) {
+        (true, _) => clock,
+        (false, true) => date,
+        (false, false) => format!("{date} {clock}"),
+    }
 }
 
 #[cfg(test)]

@@ -38,18 +38,38 @@ pub(crate) fn detect(times: &[&str]) -> Result<Option<TimeFormat>, Ambiguous> {
     if most(share(TimeFormat::Iso)) {
         return Ok(Some(TimeFormat::Iso));
     }
-    let (day_first, month_first) = (share(TimeFormat::DayFirst), share(TimeFormat::MonthFirst));
-    if !most(day_first.max(month_first)) {
+    day_and_month(&times)
+}
+
+/// The order of day and month. `None` if most are not such dates.
+fn day_and_month(times: &[&str]) -> Result<Option<TimeFormat>, Ambiguous> {
+    let ambiguous = |example: &str, meanings| Ambiguous { example: example.chars().take(40).collect(), meanings };
+    let fits = |text: &str| [Order::DayFirst, Order::MonthFirst].map(|order| ordered(text, order).is_some());
+    let all: Vec<[bool; 2]> = times.iter().map(|text| fits(text)).collect();
+    let [day_first, month_first] = [0, 1].map(|order| all.iter().filter(|fits| fits[order]).count());
+    let most = day_first.max(month_first);
+    if most == 0 || most * 2 < times.len() {
         return Ok(None);
     }
+    let (format, order) = if month_first > day_first { (TimeFormat::MonthFirst, 1) } else { (TimeFormat::DayFirst, 0) };
+    // A date of the other order, or of none: all dates of the file are in doubt.
+    let other = times.iter().zip(&all).find(|(text, fits)| !fits[order] && is_three_numbers(text));
+    if let Some((other, _)) = other {
+        return Err(ambiguous(other, "day_first or month_first, as the rows do not agree"));
+    }
     // No country writes the month first with points between.
-    if first.split([' ', 'T']).next().is_some_and(|date| date.contains('.')) || day_first > month_first {
-        return Ok(Some(TimeFormat::DayFirst));
+    let is_dotted = || times.iter().any(|text| is_dotted_date(text));
+    if day_first == month_first && !is_dotted() {
+        return Err(ambiguous(times[0], "day_first or month_first"));
     }
-    if month_first > day_first {
-        return Ok(Some(TimeFormat::MonthFirst));
-    }
-    Err(ambiguous("day_first or month_first"))
+    Ok(Some(format))
+}
+
+/// Whether the text begins with three numbers with `/`, `.` or `-` between.
+fn is_three_numbers(text: &str) -> bool {
+    let date = text.split([' ', 'T']).next().unwrap_or_default().trim_end_matches(',');
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    date.split(['/', '.', '-']).count() == 3 && date.split(['/', '.', '-']).all(is_number)
 }
 
 /// The unit of a number since 1970, by its magnitude: below 10¹¹ seconds (until the year 5138),
@@ -110,6 +130,24 @@ pub(super) fn ordered(text: &str, order: Order) -> Option<DateTime> {
     let (day, month) = if order == Order::DayFirst { (first, second) } else { (second, first) };
     let date = Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
     Some(date.to_datetime(time_of_day(clock.trim())?))
+}
+
+/// Whether the text begins with a date such as `31.12.2026`.
+pub(crate) fn is_dotted_date(text: &str) -> bool {
+    let date = text.split([' ', 'T']).next().unwrap_or_default();
+    date.contains('.') && (ordered(date, Order::DayFirst).is_some() || ordered(date, Order::MonthFirst).is_some())
+}
+
+/// Whether the text is a time of day alone, such as `9:30` or `09:30:00 PM`.
+pub(crate) fn is_time_of_day(text: &str) -> bool {
+    clock(text.trim()).is_some()
+}
+
+/// A time of day alone.
+pub(super) fn clock(text: &str) -> Option<Time> {
+    let (hour, _) = text.split_once(':')?;
+    let begins = matches!(hour.len(), 1 | 2) && hour.bytes().all(|byte| byte.is_ascii_digit());
+    begins.then(|| time_of_day(text)).flatten()
 }
 
 fn time_of_day(text: &str) -> Option<Time> {

@@ -61,6 +61,16 @@ fn first_sheet_becomes_lines() {
 }
 
 #[test]
+fn cells_keep_their_meaning() {
+    let csv = csv_of(
+        "<row r=\"1\"><c r=\"A1\" s=\"1\"><v>46023</v></c><c r=\"B1\" s=\"1\"><v>0.25</v></c>\
+         <c r=\"C1\" s=\"1\"><v>0</v></c><c r=\"D1\"><v>1.234</v></c><c r=\"E1\"><v>2</v></c></row>",
+    );
+    // `1.234` could be read as thousands.
+    assert_eq!(csv, "2026-01-01,06:00:00.000,00:00:00.000,1.2340,2\n");
+}
+
+#[test]
 fn rows_of_a_sheet_are_named_by_their_number() {
     let csv = to_csv(workbook(
         "<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>time</t></is></c><c r=\"B1\" t=\"inlineStr\"><is><t>a</t></is></c></row>\
