@@ -66,7 +66,8 @@ impl<'a> Rows<'a> {
         read
     }
 
-    /// The lines of the first two rows with one time, if at least half of the rows have such a time.
+    /// The lines of the first two rows with one time, if at least half of the rows have such a
+    /// time.
     fn repeated(&self) -> Option<(u64, u64)> {
         let mut groups: HashMap<&(i64, String), Vec<usize>> = HashMap::new();
         for (row, key) in self.keys.iter().enumerate() {
