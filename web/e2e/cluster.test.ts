@@ -202,7 +202,7 @@ it("selects a workspace by its link", async () => {
   const page = await open();
   await page.getByRole("link", { name: "young one" }).click();
   await page.waitForURL((address) => address.hash === "#/?workspace=young+one");
-  await expect.poll(() => page.getByLabel("Workspace").inputValue(), SOON).toBe("young one");
+  await expect.poll(() => page.getByLabel("Workspace", { exact: true }).inputValue(), SOON).toBe("young one");
   await page.getByRole("heading", { name: "No such workspace" }).waitFor();
   for (const width of [360, 641, 768, 901]) {
     await page.setViewportSize({ width, height: 740 });

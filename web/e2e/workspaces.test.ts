@@ -29,7 +29,7 @@ const send = (samples: unknown[]) =>
 it.each(SCREENS)("the page of an unknown workspace says so, and creates it: %s", async (name, screen) => {
   const { page, errors } = await visit(browser, `${server.url}/#/?workspace=lab-${name}`, screen);
   await page.getByRole("heading", { name: "No such workspace" }).waitFor();
-  expect(await page.getByTestId("connection").innerText()).toContain("No such workspace");
+  expect(await page.getByTestId("connection").innerText()).toContain("Unknown");
   expect(await page.getByText("No KPIs yet").count()).toBe(0);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(overflow).toBeLessThanOrEqual(0);

@@ -19,7 +19,7 @@ export function ConnectionStatus() {
     live: "Live",
     waiting: "Reconnecting",
     offline: "Offline",
-    empty: "No such workspace",
+    empty: "Unknown",
   }[state];
   const waiting = state === "waiting" || state === "offline";
   return (
