@@ -41,6 +41,7 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     };
     Event::new(seq, at, kpi, AnomalyEvent::Opened(Box::new(anomaly)))
 }

@@ -11,6 +11,7 @@ mod sigmas;
 
 use super::run::{LabelledSeries, Run};
 use distance::Distance;
+use earcon_streams::StreamSettings;
 use holt_winters::HoltWinters;
 use k_means::KMeans;
 use seasonal_median::SeasonalMedian;
@@ -78,12 +79,18 @@ impl Baseline {
         }
     }
 
-    /// Scores a series row by row. A distance of `threshold` scores 0.5. An episode ends after
-    /// `calm` rows below. `local_ms` gives the local time of a timestamp.
-    pub fn run(self, series: &LabelledSeries, threshold: f64, calm: usize, local_ms: impl Fn(i64) -> i64) -> Run {
+    /// Scores a series row by row. A distance of `threshold` scores 0.5. An episode ends
+    /// by the rule of these settings. `local_ms` gives the local time of a timestamp.
+    pub fn run(
+        self,
+        series: &LabelledSeries,
+        threshold: f64,
+        settings: &StreamSettings,
+        local_ms: impl Fn(i64) -> i64,
+    ) -> Run {
         let mut detector = self.start();
         let mut run = Run::default();
-        let (mut newest, mut calm_rows, mut open) = (i64::MIN, 0, false);
+        let (mut newest, mut calm_rows, mut restless_ms, mut open) = (i64::MIN, 0_u16, 0, false);
         for (row, (&at, &value)) in series.timestamps_ms.iter().zip(&series.values).enumerate() {
             let mut score = 0.0;
             if at > newest {
@@ -101,8 +108,11 @@ impl Baseline {
             } else if let (true, Some(episode)) = (anomalous, run.episodes.last_mut()) {
                 episode.1 = row;
             }
-            calm_rows = if anomalous { 0 } else { calm_rows + 1 };
-            open = anomalous || (open && calm_rows < calm);
+            calm_rows = if anomalous { 0 } else { calm_rows.saturating_add(1) };
+            if anomalous {
+                restless_ms = at;
+            }
+            open = anomalous || (open && !settings.is_over(calm_rows, at.saturating_sub(restless_ms)));
             run.scores.push(score);
             run.alerts.push(if opens { score } else { 0.0 });
             run.open.push(open);
@@ -121,7 +131,7 @@ mod tests {
         let spikes = CONSTRUCTED_KINDS[0].series(1);
         for baseline in Baseline::ALL {
             assert_eq!(Baseline::parse(baseline.as_str()), Some(baseline));
-            let run = baseline.run(&spikes, baseline.threshold(), 15, |at| at);
+            let run = baseline.run(&spikes, baseline.threshold(), &StreamSettings::default(), |at| at);
             assert_eq!((run.scores.len(), run.open.len()), (spikes.values.len(), spikes.values.len()));
             let events = Events::count([(&spikes, &run)], 0.5);
             // The models of k-means that have seen a spike accept the next one.

@@ -72,6 +72,7 @@ mod tests {
             muted: None,
             unit: None,
             end: None,
+            learning: false,
         }
     }
 

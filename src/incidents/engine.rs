@@ -168,7 +168,10 @@ impl IncidentEngine {
             let strength = f64::from(state.incident.surprise);
             if state.needs_alert_decision() {
                 state.surprise_at_decision = state.incident.surprise;
-                if budget.decide(id, strength, now_ms, self.settings.max_per_day) == AlertDecision::Alert {
+                state.learning_at_decision = state.is_learning();
+                if !state.learning_at_decision
+                    && budget.decide(id, strength, now_ms, self.settings.max_per_day) == AlertDecision::Alert
+                {
                     state.incident.alerted_at_ms = Some(now_ms);
                     if let Some(first) = state.incident.first() {
                         let entry = timeline_entry(now_ms, TimelineKind::Alerted, &first.kpi, &first.labels);

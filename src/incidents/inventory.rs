@@ -1,6 +1,6 @@
 //! Counts traits that series of a workspace share, and how rare each is.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,7 @@ pub(super) fn traits(kpi: &KpiName, labels: &Labels) -> impl Iterator<Item = (Tr
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeriesInventory {
     total: u32,
+    kpis: u32,
     counts: HashMap<Trait, u32>,
 }
 
@@ -43,13 +44,21 @@ impl SeriesInventory {
     /// Counts the series of a workspace.
     pub fn from_series<'a>(series: impl IntoIterator<Item = (&'a KpiName, &'a Labels)>) -> Self {
         let mut inventory = Self::default();
+        let mut names = HashSet::new();
         for (kpi, labels) in series {
             inventory.total += 1;
+            names.insert(kpi);
             for (key, _) in traits(kpi, labels) {
                 *inventory.counts.entry(key).or_default() += 1;
             }
         }
+        inventory.kpis = names.len() as u32;
         inventory
+    }
+
+    /// How many KPIs there are; 0 while nothing was counted.
+    pub(super) fn kpis(&self) -> u32 {
+        self.kpis
     }
 
     /// The share of series that have a trait. Smaller is rarer.

@@ -8,15 +8,18 @@ use super::cooccurrence::CooccurrenceStats;
 use super::inventory::{Trait, traits};
 use super::settings::IncidentSettings;
 use earcon_model::{
-    Acknowledgement, Anomaly, DeletionScope, Incident, IncidentId, KpiName, Labels, Link, Member, SeriesId,
+    Acknowledgement, Anomaly, DeletionScope, Incident, IncidentId, KpiName, Labels, Link, Member, SeriesId, Severity,
     TimelineEntry, TimelineKind,
 };
 
-/// An anomaly may join for half the incident's duration after its latest activity: at least this
-/// long, …
-const JOIN_LEAST_MS: i64 = 120_000;
-/// … and at most this long. Both milliseconds.
-const JOIN_MOST_MS: i64 = 1_800_000;
+/// How long after its beginning an incident takes in further series, in sampling intervals of the
+/// series, …
+const GATHER_INTERVALS: i64 = 3;
+/// … at least and at most, milliseconds. An incident that took in whatever follows its latest
+/// member would swallow the workspace.
+const GATHER_MS: (i64, i64) = (300_000, 1_800_000);
+/// Surprise in bits from which new series alert: three times the edge.
+const LEARNING_BITS: f32 = 9.0;
 /// Shortest time between reports of clear growth.
 const UPDATE_EVERY_MS: i64 = 5_000;
 /// Shortest time between reports of small changes.
@@ -44,6 +47,7 @@ pub(super) struct Reported {
     pub(super) surprise: f32,
     pub(super) acknowledged: bool,
     pub(super) alerted: bool,
+    pub(super) severity: Severity,
 }
 
 /// An open incident.
@@ -64,6 +68,10 @@ pub(super) struct IncidentState {
     unlisted_peak: f32,
     /// The surprise at the last decision of the budget.
     pub(super) surprise_at_decision: f32,
+    /// Its series were new at that decision.
+    pub(super) learning_at_decision: bool,
+    /// Over in sample time: it takes in nothing more and closes.
+    pub(super) sealed: bool,
     /// `None` while it gathers members and has not been reported.
     pub(super) reported: Option<Reported>,
     dirty: bool,
@@ -79,6 +87,7 @@ impl IncidentState {
             revision: 0,
             cause_seq: 0,
             opened_at_ms,
+            last_at_ms: opened_at_ms,
             closed_at_ms: None,
             merged_into: None,
             alerted_at_ms: None,
@@ -109,6 +118,8 @@ impl IncidentState {
             unlisted: 0,
             unlisted_peak: 0.0,
             surprise_at_decision: incident.surprise,
+            learning_at_decision: false,
+            sealed: false,
             reported: None,
             dirty: false,
             erased: false,
@@ -125,12 +136,26 @@ impl IncidentState {
         state
     }
 
-    /// Whether an onset is close enough in time for its series to join.
-    pub(super) fn is_near(&self, onset_ms: i64) -> bool {
-        let lasted = self.activity_ms.saturating_sub(self.incident.opened_at_ms);
-        let window = (lasted / 2).clamp(JOIN_LEAST_MS, JOIN_MOST_MS);
-        onset_ms >= self.incident.opened_at_ms.saturating_sub(window)
-            && onset_ms <= self.activity_ms.saturating_add(window)
+    /// Whether an onset is close enough to the beginning of the incident to join it. `spacing_ms` is
+    /// the sampling interval of the series, 0 while unknown.
+    pub(super) fn is_near(&self, onset_ms: i64, spacing_ms: i64) -> bool {
+        let gather = spacing_ms.saturating_mul(GATHER_INTERVALS).clamp(GATHER_MS.0, GATHER_MS.1);
+        onset_ms.abs_diff(self.incident.opened_at_ms) <= gather as u64
+    }
+
+    /// Whether the incident was over, in sample time, before this onset.
+    pub(super) fn is_over_by(&self, onset_ms: i64, settings: &IncidentSettings) -> bool {
+        self.sealed
+            || (self.incident.members_open == 0
+                && self.incident.members_total > 0
+                && onset_ms > self.ended_at_ms().saturating_add(settings.linger_ms))
+    }
+
+    /// Whether an anomaly of another KPI is so much more surprising than the alerted incident that
+    /// people have to hear of it on its own.
+    pub(super) fn is_outgrown_by(&self, kpi: &KpiName, score: f32) -> bool {
+        let alerted = self.reported.is_some_and(|reported| reported.alerted);
+        alerted && !self.kpis.contains(kpi) && has_clearly_grown(self.incident.surprise, bits(score))
     }
 
     /// Adds a member. Returns its index in the list of members, if it is listed.
@@ -140,6 +165,7 @@ impl IncidentState {
         incident.opened_at_ms = incident.opened_at_ms.min(member.opened_at_ms);
         incident.members_total = incident.members_total.saturating_add(1);
         incident.peak_score = incident.peak_score.max(member.peak_score);
+        incident.last_at_ms = incident.last_at_ms.max(member.peak_at_ms);
         self.activity_ms = self.activity_ms.max(member.closed_at_ms.unwrap_or(member.peak_at_ms));
         if member.closed_at_ms.is_none() {
             incident.members_open = incident.members_open.saturating_add(1);
@@ -164,6 +190,7 @@ impl IncidentState {
     pub(super) fn returned(&mut self, index: Option<u16>, open: bool, again: Member, now_ms: i64) {
         self.dirty = true;
         self.activity_ms = self.activity_ms.max(again.peak_at_ms);
+        self.incident.last_at_ms = self.incident.last_at_ms.max(again.peak_at_ms);
         if !open {
             self.incident.members_open = self.incident.members_open.saturating_add(1);
         }
@@ -189,6 +216,7 @@ impl IncidentState {
     /// Applies a change of a member's open anomaly.
     pub(super) fn grew(&mut self, index: Option<u16>, anomaly: &Anomaly, muted: Option<String>) {
         self.incident.peak_score = self.incident.peak_score.max(anomaly.peak_score);
+        self.incident.last_at_ms = self.incident.last_at_ms.max(anomaly.last_at_ms);
         let Some(member) = index.and_then(|index| self.incident.members.get_mut(usize::from(index))) else {
             if muted.is_none() {
                 self.unlisted_peak = self.unlisted_peak.max(anomaly.peak_score);
@@ -276,6 +304,7 @@ impl IncidentState {
         self.unlisted_peak = self.unlisted_peak.max(other.unlisted_peak);
         self.since_ms = self.since_ms.min(other.since_ms);
         self.activity_ms = self.activity_ms.max(other.activity_ms);
+        self.incident.last_at_ms = self.incident.last_at_ms.max(other.incident.last_at_ms);
         if other.reported.is_some()
             && let Some(first) = other.incident.first()
         {
@@ -305,8 +334,17 @@ impl IncidentState {
     /// members, and is new or has clearly grown.
     pub(super) fn needs_alert_decision(&self) -> bool {
         let Incident { surprise, .. } = self.incident;
-        let known = self.reported.is_some() && !has_clearly_grown(self.surprise_at_decision, surprise);
+        let learned = self.learning_at_decision && !self.is_learning();
+        let grown = learned || has_clearly_grown(self.surprise_at_decision, surprise);
+        let known = self.reported.is_some() && !grown;
         !self.incident.is_alerted() && surprise > 0.0 && self.incident.acknowledged.is_none() && !known
+    }
+
+    /// Whether all its series are new and none is far out of its range. What is ordinary for them
+    /// is not learned yet, so they do not alert.
+    pub(super) fn is_learning(&self) -> bool {
+        let unmuted = || self.incident.members.iter().filter(|member| member.muted.is_none());
+        unmuted().all(|member| member.learning && bits(member.peak_score) < LEARNING_BITS)
     }
 
     /// Marks the present state as reported at `now_ms`.
@@ -319,6 +357,7 @@ impl IncidentState {
             surprise: self.incident.surprise,
             acknowledged: self.incident.acknowledged.is_some(),
             alerted: self.incident.is_alerted(),
+            severity: self.incident.severity(),
         });
     }
 
@@ -329,6 +368,7 @@ impl IncidentState {
             reported.surprise = incident.surprise;
             reported.acknowledged = incident.acknowledged.is_some();
             reported.alerted = incident.is_alerted();
+            reported.severity = incident.severity();
         }
         self.dirty = true;
     }
@@ -343,7 +383,8 @@ impl IncidentState {
         let acknowledged = self.incident.acknowledged.is_some() != reported.acknowledged;
         let alerted = self.incident.is_alerted() != reported.alerted;
         let joined = members_total >= reported.members_total + 1 + reported.members_total / 10;
-        let clear = joined || has_clearly_grown(reported.surprise, surprise) || self.needs_alert_decision();
+        let worse = self.incident.severity() > reported.severity;
+        let clear = joined || worse || has_clearly_grown(reported.surprise, surprise) || self.needs_alert_decision();
         let change = if acknowledged || alerted || self.erased {
             Some(i64::MIN)
         } else if clear {
@@ -358,9 +399,13 @@ impl IncidentState {
         }
     }
 
-    /// Wall time at which it closes, unless a member returns before.
+    /// Wall time at which it closes, unless a member returns before. Samples need some time to
+    /// arrive, so that the wall clock does not close it before its sample time would.
     pub(super) fn closes_at(&self, settings: &IncidentSettings) -> Option<i64> {
-        self.empty_since_ms.map(|since| since.saturating_add(settings.linger_ms))
+        if self.sealed {
+            return Some(i64::MIN);
+        }
+        self.empty_since_ms.map(|since| since.saturating_add(settings.linger_ms).saturating_add(settings.settle_ms))
     }
 
     /// When the last of its members ended, in sample time.

@@ -42,6 +42,7 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
     text.push_str(match anomaly.end {
         Some(EpisodeEnd::Deleted) => "; it is over because a person deleted samples of it.",
         Some(EpisodeEnd::SeriesEnded) => "; it is over because its series ended.",
+        Some(EpisodeEnd::Stalled) => "; it is over because its series stalled.",
         Some(EpisodeEnd::Calm) | None => ".",
     });
     Ok(())
@@ -121,6 +122,7 @@ mod tests {
             muted: None,
             unit: None,
             end: None,
+            learning: false,
         }
     }
 

@@ -24,7 +24,8 @@ impl EntryProblem {
 }
 
 const OPTIONS: &str =
-    "is not an option; the options are sensitivity, open_score, close_score, calm_samples, update_every and warm_up";
+    "is not an option; the options are sensitivity, open_score, close_score, calm_samples, calm_seconds, \
+     update_every and warm_up";
 
 impl StreamSettings {
     /// These settings with the detector and the options of an entry.
@@ -53,6 +54,7 @@ impl StreamSettings {
             open_score: usual.open_score,
             close_score: usual.close_score,
             calm_samples: usual.calm_samples,
+            calm_ms: usual.calm_ms,
             update_every: usual.update_every,
             warm_up: usual.warm_up,
             ..(**self).clone()
@@ -72,6 +74,7 @@ impl StreamSettings {
                 "open_score" => options.open_score = *value as f32,
                 "close_score" => options.close_score = *value as f32,
                 "calm_samples" => options.calm_samples = whole(f64::from(u16::MAX)) as u16,
+                "calm_seconds" => options.calm_ms = (whole(1e9) * 1e3) as i64,
                 "update_every" => options.update_every = whole(f64::from(u32::MAX)) as u32,
                 "warm_up" => options.warm_up = whole(f64::from(u32::MAX)) as u32,
                 _ => problems.push(EntryProblem::new(key, OPTIONS)),

@@ -1,8 +1,11 @@
 //! Turns scores into episodes: one anomaly opens, grows and closes, instead of one alert a sample.
 //!
-//! Hysteresis: an episode opens at `open_score`. It closes after `calm_samples` in a row below
-//! `close_score`. Samples without a score (the detector is warming up again) count as calm. In
-//! between it reports again only if its peak has clearly grown, and every `update_every` samples.
+//! Hysteresis: an episode opens at `open_score`. It closes when the samples have been below
+//! `close_score` for a while of their own time: `calm_samples` in a row that last a minute, or at
+//! least three that last `calm_ms`. So a fast series is over after a minute, one sample a minute
+//! after a quarter of an hour, and an hourly one after three hours. Samples without a score (the
+//! detector is warming up again) count as calm. In between it reports again only if its peak has
+//! clearly grown, and every `update_every` samples.
 
 use super::detector::Score;
 use super::settings::StreamSettings;
@@ -19,6 +22,8 @@ pub(super) struct Owner<'a> {
     pub(super) kpi: &'a KpiName,
     pub(super) labels: &'a Labels,
     pub(super) detector: &'a str,
+    /// Whether the series is new.
+    pub(super) learning: bool,
 }
 
 /// The open episode of a series, if there is one.
@@ -34,13 +39,15 @@ pub(super) struct Episode {
 pub(super) struct Progress {
     /// Calm samples in a row.
     calm: u16,
+    /// Timestamp of the sample before them.
+    restless_ms: i64,
     /// Samples since the last report.
     unreported: u32,
     /// Peak score of the last report.
     reported_peak: f32,
 }
 
-stored_fields!(Progress { calm, unreported, reported_peak });
+stored_fields!(Progress { calm, restless_ms, unreported, reported_peak });
 
 impl Episode {
     /// Processes the score of one sample. Returns the event to report, if any.
@@ -56,7 +63,7 @@ impl Episode {
         let Some(anomaly) = &mut self.open else {
             let score = score.filter(|score| score.value >= settings.open_score)?;
             let anomaly = Box::new(opened(timestamp_ms, value, score, owner));
-            self.progress = Progress { calm: 0, unreported: 0, reported_peak: surprise };
+            self.progress = Progress { restless_ms: timestamp_ms, reported_peak: surprise, ..Progress::default() };
             self.open = Some(anomaly.clone());
             return Some(AnomalyEvent::Opened(anomaly));
         };
@@ -68,8 +75,12 @@ impl Episode {
             raise_peak(anomaly, timestamp_ms, value, score);
         }
         let progress = &mut self.progress;
-        progress.calm = if surprise < settings.close_score { progress.calm + 1 } else { 0 };
-        if progress.calm >= settings.calm_samples {
+        if surprise < settings.close_score {
+            progress.calm = progress.calm.saturating_add(1);
+        } else {
+            (progress.calm, progress.restless_ms) = (0, timestamp_ms);
+        }
+        if settings.is_over(progress.calm, timestamp_ms.saturating_sub(progress.restless_ms)) {
             (anomaly.closed_at_ms, anomaly.end) = (Some(timestamp_ms), Some(EpisodeEnd::Calm));
             self.progress = Progress::default();
             return self.open.take().map(AnomalyEvent::Closed);
@@ -139,6 +150,7 @@ fn opened(timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> Ano
         muted: None,
         unit: None,
         end: None,
+        learning: owner.learning,
     }
 }
 
@@ -167,7 +179,7 @@ mod tests {
 
     fn run(scores: &[Option<f32>]) -> Vec<(usize, AnomalyEvent)> {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
-        let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
+        let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1", learning: false };
         // Fifteen calm samples end an episode with these settings.
         let usual = StreamOptions::for_detector(DetectorName::default());
         let options = StreamOptions { close_score: 0.25, calm_samples: 15, ..usual };

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::arrival::{ArrivalContext, Conditions, SeriesLimit};
 use super::detector::AnyDetector;
 use super::detector_name::DetectorName;
-use super::series::{KpiContext, Presence, Series, SeriesView};
+use super::series::{KpiContext, Series, SeriesView};
 use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
 use earcon_model::{
-    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, EpisodeEnd, Event, EventBody, Feedback,
     KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId, rfc3339,
 };
 
@@ -228,22 +228,33 @@ impl KpiState {
         self.next_stall_ms
     }
 
-    /// Marks and reports the series that have been silent for too long at `now_ms`.
+    /// Marks and reports the series that have been silent for too long at `now_ms`, and closes their
+    /// episodes.
     pub fn check_stalls(&mut self, now_ms: i64) -> Vec<EventBody> {
         if self.next_stall_ms.is_none_or(|next| now_ms < next) {
             return Vec::new();
         }
         let mut bodies = Vec::new();
-        for series in &mut self.series {
+        for position in 0..self.series.len() as u32 {
+            let series = &self.series[position as usize];
             if series.deadline_ms(&self.settings).is_some_and(|deadline| now_ms >= deadline) {
-                series.presence = Presence::Stalled;
                 let last_timestamp_ms = series.cadence.last_timestamp_ms();
                 let labels = series.labels.clone();
                 bodies.push(SeriesEvent::Stalled { labels, last_timestamp_ms }.into());
+                bodies.extend(self.stall(position).map(EventBody::Anomaly));
             }
         }
         self.find_next_stall();
         bodies
+    }
+
+    /// Marks a series as stalled. Ends its episode, which is returned, and that of the shadow.
+    fn stall(&mut self, position: u32) -> Option<AnomalyEvent> {
+        let series = &mut self.series[position as usize];
+        let last_ms = series.cadence.last_timestamp_ms();
+        let closed = series.stall();
+        self.end_shadow_episode(position, last_ms, EpisodeEnd::Stalled);
+        closed
     }
 
     /// Records an acknowledgement if the anomaly is an open one of this KPI; the first one stays.
@@ -292,7 +303,8 @@ impl KpiState {
             }
             SeriesEvent::Stalled { labels, .. } => {
                 if let Some(position) = self.index.find(labels) {
-                    self.series[position as usize].presence = Presence::Stalled;
+                    // The closed episode has an event of its own.
+                    let _closed = self.stall(position);
                 }
             }
             SeriesEvent::Ended { labels, timestamp_ms } => {

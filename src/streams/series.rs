@@ -33,6 +33,9 @@ pub struct SeriesView<'a> {
     pub sensitivity: f32,
 }
 
+/// How long a series is new, milliseconds: its detector has not learned yet what it does in a day.
+const LEARNING_MS: i64 = 7_200_000;
+
 /// Whether the series is expected to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Presence {
@@ -160,6 +163,7 @@ impl Series {
             kpi: shared.kpi,
             labels: &self.labels,
             detector: shared.settings.label(),
+            learning: self.detector.known_for_ms(sample.timestamp_ms) < LEARNING_MS,
         };
         let Sample { timestamp_ms, value } = sample;
         (scored, self.episode.push(timestamp_ms, value, score.as_ref(), owner, shared.settings))
@@ -185,6 +189,13 @@ impl Series {
         self.presence = Presence::Ended;
         self.counter_state.forget();
         self.episode.end(ended_at_ms, EpisodeEnd::SeriesEnded)
+    }
+
+    /// Notes that the series has been silent for too long. Returns the open episode, closed with the
+    /// newest sample: nothing says whether the anomaly goes on.
+    pub(super) fn stall(&mut self) -> Option<AnomalyEvent> {
+        self.presence = Presence::Stalled;
+        self.episode.end(self.cadence.last_timestamp_ms(), EpisodeEnd::Stalled)
     }
 
     /// The status of the series. A stall or an end outranks an anomaly; an anomaly outranks the

@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use super::detector_name::DetectorName;
 
+/// Calm samples in a row that end an episode, at least.
+const LEAST_CALM: u16 = 3;
+/// How long the calm samples last that end an episode, at least, milliseconds.
+const LEAST_CALM_MS: i64 = 60_000;
+
 /// The options before the check. `StreamSettings::try_from` checks them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamOptions {
@@ -23,8 +28,12 @@ pub struct StreamOptions {
     pub open_score: f32,
     /// Samples scored below this are calm. Above 0.
     pub close_score: f32,
-    /// Calm samples in a row that close an episode. 1 to 10,000.
+    /// Calm samples in a row that close an episode, if they last a minute. 3 to 10,000. Three of
+    /// them are enough once they last [`calm_ms`](Self::calm_ms).
     pub calm_samples: u16,
+    /// How long three or more calm samples in a row last that close an episode, whatever their
+    /// number, in milliseconds of the samples' time. At least 60,000.
+    pub calm_ms: i64,
     /// An open episode reports every this many samples, and when its peak has clearly grown. At
     /// least 10.
     pub update_every: u32,
@@ -45,8 +54,8 @@ impl StreamOptions {
     /// The defaults of a detector. Its scores determine how episodes end.
     pub fn for_detector(detector: DetectorName) -> Self {
         // During a long event, some values are ordinary. It ends after a long calm.
-        let (close_score, calm_samples) = match detector {
-            DetectorName::SeasonReach => (0.499, 64),
+        let (close_score, calm_samples, calm_ms) = match detector {
+            DetectorName::SeasonReach => (0.499, 15, 3_600_000),
         };
         Self {
             detector,
@@ -57,6 +66,7 @@ impl StreamOptions {
             open_score: 0.5,
             close_score,
             calm_samples,
+            calm_ms,
             update_every: 60,
             warm_up: 30,
             grace_min_ms: 30_000,
@@ -114,6 +124,13 @@ impl StreamSettings {
     pub fn label(&self) -> &str {
         self.label.as_deref().unwrap_or(self.detector.as_str())
     }
+
+    /// Whether an episode is over after `calm` samples in a row that were calm and have lasted
+    /// `lasted_ms` since the sample before them.
+    pub fn is_over(&self, calm: u16, lasted_ms: i64) -> bool {
+        let many = calm >= self.calm_samples && lasted_ms >= LEAST_CALM_MS;
+        many || (calm >= LEAST_CALM && lasted_ms >= self.calm_ms)
+    }
 }
 
 impl Deref for StreamSettings {
@@ -136,7 +153,8 @@ impl TryFrom<StreamOptions> for StreamSettings {
             ("sensitivity", "must be 0.25 to 4", (0.25..=4.0).contains(&o.sensitivity)),
             ("open_score", "must be above close_score and below 1", o.open_score > o.close_score && o.open_score < 1.0),
             ("close_score", "must be above 0", o.close_score > 0.0),
-            ("calm_samples", "must be 1 to 10000", (1..=10_000).contains(&o.calm_samples)),
+            ("calm_samples", "must be 3 to 10000", (3..=10_000).contains(&o.calm_samples)),
+            ("calm_ms", "must be at least 60000", o.calm_ms >= 60_000),
             ("update_every", "must be at least 10", o.update_every >= 10),
             ("warm_up", "must be 20 to 10000", (20..=10_000).contains(&o.warm_up)),
             ("grace_min_ms", "must be at least 1000", o.grace_min_ms >= 1000),

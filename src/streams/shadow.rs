@@ -111,19 +111,24 @@ impl KpiState {
                     all.iter().for_each(|one| self.observe_samples(one, Arrival::Backfill, &mut observed));
                 }
                 EventBody::Series(SeriesEvent::Ended { labels, timestamp_ms }) => {
-                    let position = self.index.find(labels);
-                    if let (Some(position), Some(shadow)) = (position, &mut self.shadow)
-                        && let Some(Some(series)) = shadow.series.get_mut(position as usize)
-                    {
-                        let _unreported = series.episode.end(*timestamp_ms, EpisodeEnd::SeriesEnded);
+                    if let Some(position) = self.index.find(labels) {
+                        self.end_shadow_episode(position, *timestamp_ms, EpisodeEnd::SeriesEnded);
                     }
                 }
-                // Stalls belong to the live series.
+                // A stall has ended the episode already, with that of the live series.
                 EventBody::Series(SeriesEvent::Stalled { .. } | SeriesEvent::Restored { .. }) => {}
                 _ => {}
             }
         }
         observed
+    }
+
+    /// Ends the shadow's episode of the series at this position.
+    pub(super) fn end_shadow_episode(&mut self, position: u32, ended_at_ms: i64, why: EpisodeEnd) {
+        let shadow = self.shadow.as_mut().and_then(|shadow| shadow.series.get_mut(position as usize));
+        if let Some(Some(series)) = shadow {
+            let _unreported = series.episode.end(ended_at_ms, why);
+        }
     }
 
     fn observe_samples(&mut self, logged: &SeriesSamples, arrival: Arrival, observed: &mut Observed) {
@@ -144,8 +149,14 @@ impl KpiState {
             series.reading = reading;
             series.detector = AnyDetector::new(settings.detector);
         }
-        let owner =
-            Owner { workspace: &self.workspace, kpi: &self.kpi, labels: &logged.labels, detector: settings.label() };
+        // The episodes of a shadow reach no incident, so nothing asks whether the series is new.
+        let owner = Owner {
+            workspace: &self.workspace,
+            kpi: &self.kpi,
+            labels: &logged.labels,
+            detector: settings.label(),
+            learning: false,
+        };
         for scored in &logged.samples {
             let (timestamp_ms, value) = (scored.timestamp_ms, scored.value);
             // Feedback applies to every detector of the series; otherwise the two could not be

@@ -44,7 +44,7 @@ pub struct Anomaly {
     /// The unit of the values, if it was stated.
     #[serde(default)]
     pub unit: Option<String>,
-    /// Why the anomaly is over: `calm`, `series_ended` or `deleted`.
+    /// Why the anomaly is over: `calm`, `series_ended`, `stalled` or `deleted`.
     #[serde(default)]
     pub end: Option<String>,
 }

@@ -112,7 +112,7 @@ export interface Anomaly {
   /** The name of the mute that suppresses the alert. */
   muted: string | null;
   /** Why it is over. null while open. */
-  end?: "calm" | "series_ended" | "deleted" | null;
+  end?: "calm" | "series_ended" | "stalled" | "deleted" | null;
   /** The unit of the values, if it was stated. */
   unit?: string | null;
 }

@@ -2,33 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use earcon_model::{AnomalyId, IncidentId, KpiName, Labels};
-
-/// How urgent a cue is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Worth a look.
-    Warning,
-    /// Worth waking up for.
-    Critical,
-}
-
-impl Severity {
-    /// The severity of a score 0..1. Episodes open near 0.5; three and a half times the usual
-    /// surprise is about 0.85.
-    pub fn from_score(score: f32) -> Self {
-        if score >= 0.9 {
-            Severity::Critical
-        } else if score >= 0.7 {
-            Severity::Warning
-        } else {
-            Severity::Info
-        }
-    }
-}
+use earcon_model::{AnomalyId, IncidentId, KpiName, Labels, Severity};
 
 /// The event that a cue announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,13 +83,6 @@ impl CueBudget {
 mod tests {
     use super::*;
     use Admission::{Silent, Sound, Summary};
-
-    #[test]
-    fn severity_follows_the_score() {
-        let severities = [0.5, 0.69, 0.7, 0.89, 0.9, 1.0].map(Severity::from_score);
-        use Severity::{Critical, Info, Warning};
-        assert_eq!(severities, [Info, Info, Warning, Warning, Critical, Critical]);
-    }
 
     #[test]
     fn seventh_cue_in_a_minute_is_a_summary_and_later_ones_are_dropped() {

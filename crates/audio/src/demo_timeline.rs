@@ -158,12 +158,14 @@ pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<
         link: Link::First,
         muted: None,
         acknowledged: false,
+        learning: false,
     };
     Incident {
         id: IncidentId(anomaly.id.0),
         revision: 1,
         cause_seq: 1,
         opened_at_ms: anomaly.opened_at_ms,
+        last_at_ms: 0,
         closed_at_ms: anomaly.closed_at_ms,
         merged_into: None,
         alerted_at_ms: Some(anomaly.opened_at_ms),
@@ -242,5 +244,6 @@ pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     }
 }

@@ -23,7 +23,8 @@ mod settings;
 mod sonifier;
 mod timbre;
 
-pub use cue::{Cue, CueKind, Severity};
+pub use cue::{Cue, CueKind};
+pub use earcon_model::Severity;
 pub use encoder::{BITRATE, EncodeError, Encoder};
 pub use frame::{FRAME_MS, FRAME_SAMPLES, Frame, SAMPLE_RATE};
 pub use limits::{MAX_CUES, MAX_VOICES};

@@ -1,6 +1,7 @@
 //! The input of the renderer: a small, copyable value that determines the next 20 ms of sound.
 
-use super::cue::{CueKind, Severity};
+use super::cue::CueKind;
+use earcon_model::Severity;
 use super::limits::{BED_NOTES, MAX_CUES, MAX_VOICES};
 use super::settings::Mode;
 use super::timbre::Timbre;

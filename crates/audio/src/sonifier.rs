@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::cue::{Cue, CueKind, Severity};
+use super::cue::{Cue, CueKind};
+use earcon_model::Severity;
 use super::limits::BED_NOTES;
 use super::scale::step_hz;
 use super::scene::{BedControls, Scene, VoiceControls};
@@ -361,7 +362,7 @@ impl Sonifier {
 fn episode_of(anomaly: &Anomaly) -> Episode {
     Episode {
         id: anomaly.id,
-        severity: Severity::from_score(anomaly.peak_score),
+        severity: Severity::of_score(anomaly.peak_score),
         acknowledged: anomaly.acknowledged.is_some(),
         muted: anomaly.muted.is_some(),
     }

@@ -358,5 +358,6 @@ fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     }
 }

@@ -111,6 +111,8 @@ pub enum EpisodeEnd {
     Calm,
     /// The series has ended.
     SeriesEnded,
+    /// The series has stalled: nothing says whether the anomaly goes on.
+    Stalled,
     /// A person deleted samples of it.
     Deleted,
 }
@@ -121,6 +123,7 @@ impl EpisodeEnd {
         match self {
             EpisodeEnd::Calm => "calm",
             EpisodeEnd::SeriesEnded => "series_ended",
+            EpisodeEnd::Stalled => "stalled",
             EpisodeEnd::Deleted => "deleted",
         }
     }
@@ -174,4 +177,6 @@ pub struct Anomaly {
     pub unit: Option<String>,
     /// Why it is over; `None` while open.
     pub end: Option<EpisodeEnd>,
+    /// Whether its series was known for less than two hours when it opened.
+    pub learning: bool,
 }

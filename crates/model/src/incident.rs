@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::anomaly::{Acknowledgement, AnomalyId, Direction};
 use super::deletion::DeletionScope;
 use super::ids::{KpiName, Labels, Seq, WorkspaceId};
+use super::severity::Severity;
 
 /// Names an incident for ever. The same incident found again in a replay has the same identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,6 +71,8 @@ pub struct Member {
     pub muted: Option<String>,
     /// Whether its latest anomaly was acknowledged.
     pub acknowledged: bool,
+    /// Whether its series was known for less than two hours when its first episode began.
+    pub learning: bool,
 }
 
 /// What happened in the course of an incident.
@@ -115,6 +118,8 @@ pub struct Incident {
     pub cause_seq: Seq,
     /// Onset of its first member, milliseconds UTC.
     pub opened_at_ms: i64,
+    /// The latest anomalous sample of a member, as of this event, milliseconds UTC.
+    pub last_at_ms: i64,
     /// When the last member's episode ended, or the incident was merged into another; `None` while
     /// open.
     pub closed_at_ms: Option<i64>,
@@ -152,6 +157,11 @@ impl Incident {
     /// The likely first mover.
     pub fn first(&self) -> Option<&Member> {
         self.members.get(self.first_mover as usize)
+    }
+
+    /// How urgent it is: by its surprise, its members and its duration so far.
+    pub fn severity(&self) -> Severity {
+        Severity::of_incident(self.surprise, self.members_total, self.last_at_ms.saturating_sub(self.opened_at_ms))
     }
 
     /// Whether it was alerted.
@@ -230,12 +240,14 @@ impl Incident {
             link: Link::First,
             muted: None,
             acknowledged: false,
+            learning: false,
         };
         Self {
             id: IncidentId(Uuid::nil()),
             revision: 1,
             cause_seq: 1,
             opened_at_ms: 0,
+            last_at_ms: 0,
             closed_at_ms: None,
             merged_into: None,
             alerted_at_ms: None,

@@ -14,6 +14,7 @@ pub mod meaning;
 pub mod quantity;
 pub mod sample;
 pub mod series_table;
+mod severity;
 mod small;
 mod timestamp;
 
@@ -33,4 +34,5 @@ pub use incident::{Incident, IncidentId, Link, Member, TimelineEntry, TimelineKi
 pub use meaning::Meaning;
 pub use sample::{Features, Sample, ScoredSample};
 pub use series_table::SeriesTable;
+pub use severity::Severity;
 pub use timestamp::rfc3339;

@@ -327,8 +327,9 @@ impl KpiStream {
     fn check_stalls(&mut self, around: &mut Surroundings<'_>) {
         self.stall_check_at = None;
         let now_ms = around.context.clock.now_ms();
-        let bodies = self.state.check_stalls(now_ms);
+        let mut bodies = self.state.check_stalls(now_ms);
         if !bodies.is_empty() {
+            around.context.meanings.stamp(&around.context.pass, &mut bodies);
             self.append(now_ms, bodies, None, around);
         }
     }

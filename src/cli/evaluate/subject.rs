@@ -75,8 +75,8 @@ impl Subject {
         match self.kind {
             Kind::Detector(_) => run(series, &self.settings),
             Kind::Baseline(baseline) => {
-                let (threshold, calm) = (baseline.threshold() / self.sensitivity, self.settings.calm_samples);
-                baseline.run(series, threshold, calm.into(), |at_ms| self.offsets.local_ms(at_ms))
+                let threshold = baseline.threshold() / self.sensitivity;
+                baseline.run(series, threshold, &self.settings, |at_ms| self.offsets.local_ms(at_ms))
             }
         }
     }

@@ -195,6 +195,7 @@ impl Lines {
         text.push_str(match anomaly.end.as_deref() {
             Some("deleted") => "; a person deleted samples of it",
             Some("series_ended") => "; its series ended",
+            Some("stalled") => "; its series stalled",
             _ => "",
         });
         self.line(time, &series(&anomaly.kpi, &anomaly.labels), style, &text)

@@ -29,6 +29,7 @@ fn anomaly(opened: i64, last: i64) -> Anomaly {
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     }
 }
 

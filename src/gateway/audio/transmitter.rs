@@ -22,7 +22,7 @@ use crate::gateway::connection_group::{ConnectionGroup, Membership};
 use crate::live::MessageFrame;
 use crate::live::wire::{label_map, to_json};
 use crate::telemetry::{Metric, count};
-use earcon_audio::{Cue, Page, Pages, Severity, Voice};
+use earcon_audio::{Cue, Page, Pages, Voice};
 use earcon_model::WorkspaceId;
 
 /// Deliveries a slow listener may lag behind before it skips to live sound.
@@ -246,11 +246,7 @@ pub(super) fn voices_frame(voices: &[Voice]) -> MessageFrame {
 }
 
 fn cue_frame(cue: &Cue) -> MessageFrame {
-    let severity = match cue.severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    };
+    let severity = cue.severity.as_str();
     MessageFrame::text(&to_json(&serde_json::json!({
         "type": "cue", "severity": severity, "kpi": cue.kpi.as_str(),
         "labels": label_map(&cue.labels), "anomaly": cue.anomaly.map(|id| id.to_string()),

@@ -19,6 +19,34 @@ pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
         link: Link::First,
         muted,
         acknowledged: anomaly.acknowledged.is_some(),
+        learning: anomaly.learning,
+    }
+}
+
+/// An incident that an anomaly is linked to.
+struct Linked {
+    id: IncidentId,
+    /// Wall time at which it was created.
+    since_ms: i64,
+    opened_at_ms: i64,
+    link: Link,
+}
+
+impl Linked {
+    fn new(state: &IncidentState, link: Link) -> Self {
+        let incident = &state.incident;
+        Self { id: incident.id, since_ms: state.since_ms, opened_at_ms: incident.opened_at_ms, link }
+    }
+
+    /// Greater for a stronger link, then for the incident that began later.
+    fn rank(&self) -> (u8, i64, IncidentId) {
+        let strength = match self.link {
+            Link::SameKpi => 3,
+            Link::Companion => 2,
+            Link::Shared(_) => 1,
+            Link::First | Link::Burst | Link::Overflow => 0,
+        };
+        (strength, self.opened_at_ms, self.id)
     }
 }
 
@@ -32,7 +60,8 @@ impl IncidentEngine {
     pub(super) fn enter(&mut self, mut member: Member, now_ms: i64) {
         let series = SeriesId::of(&member.kpi, &member.labels);
         let onset_ms = member.opened_at_ms;
-        let burst = self.state.bursts.record_onset(onset_ms, &member.kpi);
+        let burst = self.state.bursts.record_onset(onset_ms, &member.kpi, self.inventory.kpis());
+        self.seal_if_over(series, onset_ms);
         let EngineState { incidents, memberships, .. } = &mut self.state;
         if let Some(membership) = memberships.get_mut(&series)
             && let Some(state) = incidents.get_mut(&membership.incident)
@@ -45,16 +74,17 @@ impl IncidentEngine {
         let mut linked = self.linked(series, &member, burst);
         self.state.cooccurrence.record_onset(series, onset_ms);
         if linked.is_empty() && self.state.incidents.len() >= MAX_INCIDENTS {
-            let youngest = self.state.incidents.values().filter(|state| state.incident.merged_into.is_none());
+            let open = |state: &&IncidentState| state.incident.merged_into.is_none() && !state.sealed;
+            let youngest = self.state.incidents.values().filter(open);
             let youngest = youngest.max_by_key(|state| (state.since_ms, state.incident.id));
-            linked.extend(youngest.map(|state| (state.since_ms, state.incident.id, Link::Overflow)));
+            linked.extend(youngest.map(|state| Linked::new(state, Link::Overflow)));
         }
         // The oldest incident absorbs the others.
-        linked.sort_by_key(|link| (link.0, link.1));
+        linked.sort_by_key(|linked| (linked.since_ms, linked.id));
         let id = match linked.first() {
-            Some((_, id, link)) => {
-                member.link = link.clone();
-                *id
+            Some(oldest) => {
+                member.link = oldest.link.clone();
+                oldest.id
             }
             None => {
                 let id = IncidentId::of(&self.workspace, member.anomaly);
@@ -62,15 +92,27 @@ impl IncidentEngine {
                 id
             }
         };
-        for (_, younger, link) in linked.iter().skip(1) {
-            self.merge(*younger, id, link, now_ms);
+        for younger in linked.iter().skip(1) {
+            self.merge(younger.id, id, &younger.link, now_ms);
         }
-        if linked.iter().any(|(_, _, link)| *link == Link::Burst)
+        if linked.iter().any(|linked| linked.link == Link::Burst)
             && let Some(state) = self.state.incidents.get_mut(&id)
         {
             state.burst = true;
         }
         self.admit(id, series, member, now_ms);
+    }
+
+    /// Seals the incident of a series if it was over, in sample time, before this onset. In a fast
+    /// replay its time by the wall clock has not passed yet.
+    fn seal_if_over(&mut self, series: SeriesId, onset_ms: i64) {
+        let EngineState { incidents, memberships, .. } = &mut self.state;
+        let Some(id) = memberships.get(&series).map(|membership| membership.incident) else { return };
+        let Some(state) = incidents.get_mut(&id) else { return };
+        if state.is_over_by(onset_ms, &self.settings) {
+            state.sealed = true;
+            memberships.retain(|_, membership| membership.incident != id);
+        }
     }
 
     /// Adds a series to an incident.
@@ -86,8 +128,9 @@ impl IncidentEngine {
         memberships.insert(series, Membership { incident: id, anomaly, open, listed });
     }
 
-    /// The incidents that are close to an onset in time and linked to it, each with its link.
-    fn linked(&self, series: SeriesId, member: &Member, burst: bool) -> Vec<(i64, IncidentId, Link)> {
+    /// The incidents that an anomaly joins: the one with the strongest link to it, and those that
+    /// began within a minute of that one. An anomaly that is part of a burst joins the burst.
+    fn linked(&self, series: SeriesId, member: &Member, burst: bool) -> Vec<Linked> {
         let EngineState { incidents, memberships, cooccurrence, .. } = &self.state;
         let companions: Vec<IncidentId> = cooccurrence
             .neighbours()
@@ -95,10 +138,12 @@ impl IncidentEngine {
             .filter_map(|other| memberships.get(&other).map(|membership| membership.incident))
             .collect();
         let onset_ms = member.opened_at_ms;
+        let spacing_ms = cooccurrence.spacing_ms(series);
         let mut linked = Vec::new();
         for state in incidents.values() {
-            let IncidentState { incident, since_ms, .. } = state;
-            if incident.merged_into.is_some() || !state.is_near(onset_ms) {
+            let incident = &state.incident;
+            let open = incident.merged_into.is_none() && !state.is_over_by(onset_ms, &self.settings);
+            if !open || !state.is_near(onset_ms, spacing_ms) || state.is_outgrown_by(&member.kpi, member.peak_score) {
                 continue;
             }
             let near = |at: i64| at.abs_diff(onset_ms) <= BURST_MS as u64;
@@ -112,13 +157,17 @@ impl IncidentEngine {
             } else {
                 in_burst.then_some(Link::Burst)
             };
-            linked.extend(link.map(|link| (in_burst, (*since_ms, incident.id, link))));
+            linked.extend(link.map(|link| (in_burst, Linked::new(state, link))));
         }
         // An onset of a burst does not join incidents that were open before the burst.
         if linked.iter().any(|(in_burst, _)| *in_burst) {
             linked.retain(|(in_burst, _)| *in_burst);
+            return linked.into_iter().map(|(_, linked)| linked).collect();
         }
-        linked.into_iter().map(|(_, link)| link).collect()
+        let best = linked.iter().map(|(_, linked)| linked).max_by_key(|linked| linked.rank());
+        let Some(begun) = best.map(|best| best.opened_at_ms) else { return Vec::new() };
+        let together = |linked: &Linked| linked.opened_at_ms.abs_diff(begun) <= BURST_MS as u64;
+        linked.into_iter().map(|(_, linked)| linked).filter(together).collect()
     }
 
     /// Handles a change of an open anomaly. An unknown anomaly is handled as an onset.

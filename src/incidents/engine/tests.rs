@@ -4,6 +4,7 @@ mod alerts;
 mod grouping;
 mod lifecycle;
 mod random_histories;
+mod sample_time;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::incidents::DAY_MS;
-use earcon_model::{Acknowledgement, Deletion, Direction, Feature, KpiEvent, KpiName, Labels, Link, Subject};
+use earcon_model::{Acknowledgement, Deletion, Direction, Feature, KpiEvent, KpiName, Labels, Link, Severity, Subject};
 
 const T: i64 = 1_767_225_600_000;
 
@@ -64,6 +65,7 @@ fn anomaly(name: &str, opened_at_ms: i64, score: f32) -> Anomaly {
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     }
 }
 
@@ -127,6 +129,13 @@ impl Harness {
             self.decide();
         }
         self.now_ms = until;
+    }
+
+    /// Opens an anomaly of a new series.
+    fn open_learning(&mut self, name: &str, score: f32) -> Anomaly {
+        let anomaly = Anomaly { learning: true, ..anomaly(name, self.now_ms, score) };
+        self.happen(&anomaly, AnomalyEvent::Opened);
+        anomaly
     }
 
     fn set_inventory(&mut self, names: &[&str]) {

@@ -85,6 +85,7 @@ prop_compose! {
             muted: by.clone(),
             unit: by.clone(),
             end: closed_at_ms.map(|_| EpisodeEnd::SeriesEnded),
+            learning: by.is_none(),
             feedback: by.as_ref().map(|by| Feedback { outcome: FeedbackOutcome::False, at_ms: 6, by: by.clone(), note: None }),
             acknowledged: by.map(|by| Acknowledgement { at_ms: 5, note: Some(by.clone()), by }),
         })
@@ -107,6 +108,7 @@ prop_compose! {
             link: shared.clone().map_or(Link::Burst, Link::Shared),
             muted: shared.clone(),
             acknowledged: anomaly.acknowledged.is_some(),
+            learning: anomaly.learning,
         };
         let entry = |anomaly: &Anomaly| TimelineEntry {
             at_ms: anomaly.opened_at_ms,
@@ -119,6 +121,7 @@ prop_compose! {
             revision: 3,
             cause_seq: u64::MAX,
             opened_at_ms: all[0].opened_at_ms,
+            last_at_ms: 0,
             closed_at_ms: all[0].closed_at_ms,
             merged_into: merged.map(|id| IncidentId(uuid::Uuid::from_u128(id))),
             alerted_at_ms,

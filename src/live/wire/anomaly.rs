@@ -69,7 +69,7 @@ pub struct WireAnomaly<'a> {
     sentence: String,
     /// The name of the mute that suppresses its alert.
     muted: Option<&'a str>,
-    /// Why it is over: `calm`, `series_ended` or `deleted`; null while open.
+    /// Why it is over: `calm`, `series_ended`, `stalled` or `deleted`; null while open.
     end: Option<&'static str>,
 }
 

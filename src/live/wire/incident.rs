@@ -24,9 +24,13 @@ pub struct WireIncident<'a> {
     alerted_at: Option<i64>,
     /// Onset of its first member.
     opened_at: i64,
+    /// The latest anomalous sample of a member, as of this event.
+    last_at: i64,
     closed_at: Option<i64>,
     /// The incident it was merged into.
     merged_into: Option<String>,
+    /// How urgent it is, by its surprise, members and duration: `info`, `warning` or `critical`.
+    severity: &'static str,
     /// Its surprise in bits. The budget ranks by it.
     surprise: f32,
     /// The highest score among its members.
@@ -83,6 +87,8 @@ pub struct WireMember<'a> {
     /// The mute that suppresses its alert; null if there is none.
     muted: Option<&'a str>,
     acknowledged: bool,
+    /// Whether its series was known for less than two hours when it joined.
+    learning: bool,
 }
 
 /// One line of a timeline.
@@ -113,8 +119,10 @@ impl<'a> WireIncident<'a> {
             alerted: incident.is_alerted(),
             alerted_at: incident.alerted_at_ms,
             opened_at: incident.opened_at_ms,
+            last_at: incident.last_at_ms,
             closed_at: incident.closed_at_ms,
             merged_into: incident.merged_into.map(|id| id.to_string()),
+            severity: incident.severity().as_str(),
             surprise: incident.surprise,
             peak_score: incident.peak_score,
             cause_seq: incident.cause_seq,
@@ -158,6 +166,7 @@ impl<'a> WireMember<'a> {
             shared,
             muted: member.muted.as_deref(),
             acknowledged: member.acknowledged,
+            learning: member.learning,
         }
     }
 }

@@ -44,6 +44,13 @@ impl AnyDetector {
         }
     }
 
+    /// How long the detector has known its series at a time, milliseconds.
+    pub(crate) fn known_for_ms(&self, timestamp_ms: i64) -> i64 {
+        match self {
+            Self::SeasonReach(detector) => detector.known_for_ms(timestamp_ms),
+        }
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::SeasonReach(detector) => detector.encode(out),

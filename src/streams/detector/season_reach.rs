@@ -52,6 +52,13 @@ impl SeasonReach {
     }
 }
 
+impl SeasonReach {
+    /// How long it has known its series at a time, milliseconds.
+    pub(crate) fn known_for_ms(&self, timestamp_ms: i64) -> i64 {
+        self.state.as_ref().map_or(0, |state| state.known_for_ms(timestamp_ms))
+    }
+}
+
 impl Detector for SeasonReach {
     const VERSION: &'static str = DetectorName::SeasonReach.as_str();
 

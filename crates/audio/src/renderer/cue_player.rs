@@ -7,7 +7,8 @@
 
 use fundsp::F32x;
 
-use super::super::cue::{CueKind, Severity};
+use super::super::cue::CueKind;
+use earcon_model::Severity;
 use super::super::frame::SAMPLE_RATE;
 use super::super::limits::MAX_CUES;
 use super::super::scene::CueSound;

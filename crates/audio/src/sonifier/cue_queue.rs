@@ -1,7 +1,8 @@
 //! Queues cues for the renderer: numbered, within the budget, and repeated for a while so that none
 //! is missed.
 
-use super::super::cue::{Admission, Cue, CueBudget, CueKind, Severity};
+use super::super::cue::{Admission, Cue, CueBudget, CueKind};
+use earcon_model::Severity;
 use super::super::limits::MAX_CUES;
 use super::super::scene::CueSound;
 use super::super::timbre::Timbre;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::cue::{CueKind, Severity};
+use super::super::cue::CueKind;
+use earcon_model::Severity;
 use earcon_model::{Incident, IncidentId};
 
 /// A due cue.
@@ -22,7 +23,7 @@ impl AlertedIncidents {
     /// From the incidents of a snapshot, which have already caused their cues.
     pub(super) fn from_open<'a>(open: impl IntoIterator<Item = &'a Incident>) -> Self {
         let alerted = open.into_iter().filter(|incident| incident.is_alerted());
-        Self(alerted.map(|incident| (incident.id, Severity::from_score(incident.peak_score))).collect())
+        Self(alerted.map(|incident| (incident.id, incident.severity())).collect())
     }
 
     /// An incident was opened or updated. It causes a cue when it is alerted, and when its severity
@@ -31,7 +32,7 @@ impl AlertedIncidents {
         if !incident.is_alerted() {
             return None;
         }
-        let severity = Severity::from_score(incident.peak_score);
+        let severity = incident.severity();
         let previous = self.0.insert(incident.id, severity);
         let higher = previous.is_none_or(|previous| severity > previous);
         (higher && incident.acknowledged.is_none()).then_some(DueCue { kind: CueKind::Opened, severity, gain: 1.0 })

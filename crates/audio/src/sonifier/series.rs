@@ -2,7 +2,7 @@
 
 use earcon_model::{AnomalyId, Features, KpiName, Labels, ScoredSample, SeriesId, SeriesStatus};
 
-use super::super::cue::Severity;
+use earcon_model::Severity;
 use super::super::scale::{Quantiser, step_hz};
 use super::super::scene::VoiceControls;
 use super::super::settings::{MixSettings, Polarity};

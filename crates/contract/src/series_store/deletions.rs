@@ -159,6 +159,7 @@ fn anomaly(series: &str, opened_at_ms: i64, peak_at_ms: i64, closed_at_ms: Optio
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     }
 }
 

@@ -33,6 +33,7 @@ fn anomaly() -> Anomaly {
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     }
 }
 

@@ -11,6 +11,7 @@ fn incident(n: u128, revision: u32, closed: bool) -> Incident {
         revision,
         cause_seq: 1,
         opened_at_ms: n as i64,
+        last_at_ms: 0,
         closed_at_ms: closed.then_some(7),
         merged_into: None,
         alerted_at_ms: None,

@@ -95,3 +95,43 @@ fn unlinked_incidents_are_bounded() {
     }
     assert_eq!(f.engine.open().count(), MAX_INCIDENTS);
 }
+
+#[test]
+fn new_series_alert_only_if_they_are_far_out_of_their_range() {
+    let mut f = Harness::new();
+    for n in 0..50 {
+        f.open_learning(&format!("fresh{n}"), 0.9);
+        f.wait(120_000);
+    }
+    assert_eq!((f.opened().len(), f.opened().iter().filter(|i| i.is_alerted()).count()), (50, 0));
+    f.open_learning("down", 0.999);
+    f.wait(10_000);
+    assert!(f.last().is_alerted(), "ten bits are three times the edge");
+    f.open("known", 0.6);
+    f.wait(10_000);
+    assert!(f.last().is_alerted(), "the budget was not spent");
+}
+
+#[test]
+fn incident_of_new_series_is_alerted_once_a_known_one_joins() {
+    let mut f = Harness::new();
+    f.open_learning("a{x:1}", 0.9);
+    f.wait(10_000);
+    assert!(!f.last().is_alerted());
+    f.open("a{x:2}", 0.6);
+    f.wait(10_000);
+    assert_eq!((f.last().is_alerted(), f.last().members.len()), (true, 2));
+}
+
+#[test]
+fn higher_severity_is_reported() {
+    let mut f = Harness::new();
+    let mut a = f.open("a", 0.6);
+    f.wait(10_000);
+    assert_eq!(f.last().severity(), Severity::Info);
+    f.now_ms += 7_200_000;
+    a.last_at_ms = f.now_ms;
+    f.happen(&a, AnomalyEvent::Updated);
+    f.wait(10_000);
+    assert_eq!((f.last().severity(), f.last().last_at_ms), (Severity::Warning, a.last_at_ms));
+}

@@ -121,3 +121,75 @@ fn suppressed_incident_absorbing_an_alerted_one_is_alerted_after_it() {
         (suppressed.id, true, 3)
     );
 }
+
+#[test]
+fn half_of_the_kpis_of_a_small_workspace_are_a_burst() {
+    let mut f = Harness::new();
+    f.set_inventory(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        f.open_at(name, T + 500, 0.6);
+    }
+    f.wait(10_000);
+    let opened = f.opened();
+    assert_eq!(opened.iter().map(|incident| incident.members.len()).collect::<Vec<_>>(), [6]);
+    // Two of eight are no burst.
+    let mut f = Harness::new();
+    f.set_inventory(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    f.open("a", 0.6);
+    f.open("b", 0.6);
+    f.wait(10_000);
+    assert_eq!(f.opened().len(), 2);
+}
+
+#[test]
+fn chain_of_linked_onsets_does_not_swallow_the_workspace() {
+    let names: Vec<_> = (0..300).map(|n| format!("k{n}{{host:{}}}", n % 20)).collect();
+    let mut f = Harness::new();
+    f.set_inventory(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    // One host, an onset every ten seconds for 25 minutes: no pause between them.
+    for n in 0..150 {
+        f.open(&format!("k{n}{{host:3}}"), 0.6);
+        f.wait(10_000);
+    }
+    let most = f.engine.open().map(|incident| incident.members.len()).max().unwrap();
+    assert!(most <= 31, "{most} members in five minutes");
+    assert!(f.opened().len() >= 5);
+}
+
+#[test]
+fn much_more_surprising_anomaly_of_another_kpi_is_alerted_on_its_own() {
+    let mut f = Harness::new();
+    f.set_inventory(&["load{host:1}", "disk{host:1}", "up{host:1}", "a{host:2}", "b{host:3}", "c{host:4}"]);
+    f.open("load{host:1}", 0.6);
+    f.wait(60_000);
+    f.open("disk{host:1}", 0.7);
+    f.wait(10_000);
+    assert_eq!((f.opened().len(), f.last().members.len()), (1, 2), "a consequence of its kind joins");
+    f.open("up{host:1}", 0.999);
+    f.wait(10_000);
+    assert_eq!(f.opened().len(), 2);
+    let down = f.last();
+    assert!(down.is_alerted() && down.members[0].kpi.as_str() == "up" && down.members.len() == 1);
+    // Before the first report it is the same event.
+    let mut f = Harness::new();
+    f.set_inventory(&["load{host:1}", "up{host:1}", "a{host:2}", "b{host:3}", "c{host:4}", "d{host:5}"]);
+    f.open("load{host:1}", 0.6);
+    f.open("up{host:1}", 0.999);
+    f.wait(10_000);
+    assert_eq!((f.opened().len(), f.last().members.len()), (1, 2));
+}
+
+#[test]
+fn anomaly_linked_to_incidents_of_different_times_joins_the_later_one() {
+    let mut f = Harness::new();
+    f.set_inventory(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
+    f.open("a{host:1}", 0.7);
+    f.wait(120_000);
+    f.open("b{rack:7}", 0.7);
+    f.wait(5_000);
+    f.open("c{host:1,rack:7}", 0.7);
+    f.wait(10_000);
+    let members: Vec<_> = f.engine.open().map(|incident| incident.members.len()).collect();
+    assert_eq!((f.opened().len(), members.iter().sum::<usize>()), (2, 3));
+    assert_eq!(f.last().members[0].kpi.as_str(), "b");
+}

@@ -13,7 +13,8 @@ fn incident_closes_after_linger_unless_a_member_returns() {
     f.wait(10_000);
     f.close(&again);
     let ended_at_ms = f.now_ms;
-    f.wait(59_999);
+    // Samples have the time of `settle_ms` to arrive.
+    f.wait(61_999);
     assert!(f.events_of_type("incident.closed").is_empty());
     f.wait(1);
     let closed = f.events_of_type("incident.closed");

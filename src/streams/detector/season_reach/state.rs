@@ -169,6 +169,11 @@ impl State {
         self.seen
     }
 
+    /// How long the series is known at a time, milliseconds.
+    pub(super) fn known_for_ms(&self, timestamp_ms: i64) -> i64 {
+        timestamp_ms.saturating_sub(self.since_ms)
+    }
+
     pub(super) fn push(
         &mut self,
         timestamp_ms: i64,

@@ -56,6 +56,7 @@ fn anomaly() -> Anomaly {
         muted: Some("m".into()),
         unit: Some("ms".into()),
         end: None,
+        learning: false,
     }
 }
 
@@ -73,6 +74,7 @@ fn incident() -> Incident {
         link: Link::Shared("a:b".into()),
         muted: None,
         acknowledged: false,
+        learning: true,
     };
     let entry = TimelineEntry { at_ms: 1, what: TimelineKind::Alerted, kpi: kpi(), labels: labels() };
     Incident {
@@ -80,6 +82,7 @@ fn incident() -> Incident {
         revision: 1,
         cause_seq: 200,
         opened_at_ms: 1,
+        last_at_ms: 0,
         closed_at_ms: None,
         merged_into: Some(IncidentId(ID)),
         alerted_at_ms: Some(3),

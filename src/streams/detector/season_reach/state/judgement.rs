@@ -20,7 +20,7 @@ const NEEDED_A_VALUE: f64 = 60.0;
 /// change, repetitions for each change squared after that, and milliseconds.
 const HELD: (f64, f64) = (60.0, 30.0);
 const HELD_MS: f64 = 120_000.0;
-const LEFT: f64 = 1.5;
+const LEFT: f64 = 3.0;
 /// Limit of distances in standard deviations.
 const LARGEST_Z: f64 = 1e9;
 
