@@ -151,11 +151,12 @@ impl IncidentState {
                 && onset_ms > self.ended_at_ms().saturating_add(settings.linger_ms))
     }
 
-    /// Whether an anomaly of another KPI is so much more surprising than the alerted incident that
-    /// people have to hear of it on its own.
-    pub(super) fn is_outgrown_by(&self, kpi: &KpiName, score: f32) -> bool {
-        let alerted = self.reported.is_some_and(|reported| reported.alerted);
-        alerted && !self.kpis.contains(kpi) && has_clearly_grown(self.incident.surprise, bits(score))
+    /// Whether an anomaly of another KPI began after the incident was complete enough to be
+    /// reported, and is so much more surprising that people have to hear of it on its own.
+    pub(super) fn is_outgrown_by(&self, member: &Member, settings: &IncidentSettings) -> bool {
+        let later = member.opened_at_ms > self.incident.opened_at_ms.saturating_add(settings.settle_ms);
+        let other = !self.kpis.contains(&member.kpi);
+        later && other && has_clearly_grown(self.incident.surprise, bits(member.peak_score))
     }
 
     /// Adds a member. Returns its index in the list of members, if it is listed.

@@ -172,6 +172,9 @@ mod tests {
     use crate::{DetectorName, StreamOptions};
     use earcon_model::{Direction, Feature, Features};
 
+    /// Fifteen samples last longer than a minute.
+    const STEP_MS: i64 = 10_000;
+
     /// The kinds of events that a sequence of scores causes, with the index of each sample.
     fn reports(scores: &[Option<f32>]) -> Vec<(usize, &'static str)> {
         run(scores).into_iter().map(|(i, body)| (i, body.event_type().as_str())).collect()
@@ -197,7 +200,7 @@ mod tests {
                 reason: Feature::RobustZ,
                 rank: None,
             });
-            let body = episode.push(i as i64, i as f64, score.as_ref(), owner, &settings);
+            let body = episode.push(i as i64 * STEP_MS, i as f64, score.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));
         }
         bodies
@@ -235,9 +238,23 @@ mod tests {
     fn closed_episode_has_peak_and_sample_count() {
         let bodies = run(&[flat(0.6, 1), flat(0.8, 1), flat(0.3, 1), flat(0.5, 1), flat(0.0, 15)].concat());
         let (at, AnomalyEvent::Closed(anomaly)) = bodies.last().unwrap() else { panic!("{bodies:?}") };
-        assert_eq!((*at, anomaly.closed_at_ms), (18, Some(18)));
+        assert_eq!((*at, anomaly.closed_at_ms), (18, Some(18 * STEP_MS)));
         assert_eq!(anomaly.end, Some(EpisodeEnd::Calm));
-        assert_eq!((anomaly.opened_at_ms, anomaly.last_at_ms, anomaly.samples), (0, 3, 3));
-        assert_eq!((anomaly.peak_at_ms, anomaly.peak_value, anomaly.peak_score), (1, 1.0, 0.8));
+        assert_eq!((anomaly.opened_at_ms, anomaly.last_at_ms, anomaly.samples), (0, 3 * STEP_MS, 3));
+        assert_eq!((anomaly.peak_at_ms, anomaly.peak_value, anomaly.peak_score), (STEP_MS, 1.0, 0.8));
+    }
+
+    #[test]
+    fn calm_lasts_a_while_of_sample_time() {
+        let hour = 3_600_000;
+        let settings = StreamSettings::default();
+        // The number of calm samples after which an episode of this interval is over.
+        let over_after = |interval: i64| (1..1_000).find(|n| settings.is_over(*n, i64::from(*n) * interval));
+        assert_eq!(over_after(100), Some(600), "a minute");
+        assert_eq!(over_after(1_000), Some(60), "a minute");
+        assert_eq!(over_after(60_000), Some(15), "a quarter of an hour");
+        assert_eq!(over_after(300_000), Some(15));
+        assert_eq!(over_after(hour), Some(3), "three hours");
+        assert_eq!(over_after(24 * hour), Some(3), "three days");
     }
 }

@@ -290,14 +290,13 @@ mod tests {
         [SeriesBatch::gauge(Labels::none(), rows.map(|(i, value)| (i as u32, sample(i, value))))]
     }
 
-    /// A KPI with one series that has just opened an anomaly and then fallen silent.
+    /// A KPI with one series that has just opened an anomaly.
     fn eventful() -> KpiState {
         let mut state = KpiState::new(WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Arc::default());
         let values = (0..600).map(|i| if i == 599 { 900.0 } else { f64::from(i * 7 % 11) });
         let now = START + 600_000;
         let pushed = state.push(&rows(values, 0), now);
         assert!(matches!(pushed.bodies.last(), Some(EventBody::Anomaly(AnomalyEvent::Opened(_)))));
-        assert_eq!(state.check_stalls(now + 1_000_000).len(), 1);
         state
     }
 
@@ -326,14 +325,20 @@ mod tests {
         let (was, is) = (old.series().next().unwrap(), new.series().next().unwrap());
         assert_eq!(is.anomaly, was.anomaly);
         assert!(is.anomaly.is_some());
-        assert_eq!((is.status, is.late, is.last), (SeriesStatus::Stalled, was.late, was.last));
+        assert_eq!((is.status, is.late, is.last), (SeriesStatus::Anomalous, was.late, was.last));
 
-        let now = START + 2_000_000;
-        let bodies = new.push(&rows([5.0; 64], 1_500), now).bodies;
-        assert!(matches!(bodies.first(), Some(EventBody::Series(SeriesEvent::Restored { .. }))), "{bodies:?}");
+        let now = START + 664_000;
+        let bodies = new.push(&rows([5.0; 64], 600), now).bodies;
         let Some(EventBody::Anomaly(AnomalyEvent::Closed(closed))) = bodies.last() else { panic!("{bodies:?}") };
         assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
         assert_eq!(new.series().next().unwrap().status, SeriesStatus::Normal);
+
+        let mut silent = eventful();
+        assert_eq!(silent.check_stalls(START + 2_000_000).len(), 2, "a stall, which closes the anomaly");
+        let mut new = restored(&snapshot_of_another_detector(&silent)).unwrap();
+        assert_eq!(new.series().next().unwrap().status, SeriesStatus::Stalled);
+        let bodies = new.push(&rows([5.0; 64], 2_500), START + 2_600_000).bodies;
+        assert!(matches!(bodies.first(), Some(EventBody::Series(SeriesEvent::Restored { .. }))), "{bodies:?}");
     }
 
     #[test]

@@ -22,10 +22,14 @@ pub struct Incident {
     pub alerted_at: Option<i64>,
     /// Onset of the first member, milliseconds UTC.
     pub opened_at: i64,
+    /// The latest anomalous sample of a member, as of this event, milliseconds UTC.
+    pub last_at: i64,
     /// Time at which the incident ended, milliseconds UTC.
     pub closed_at: Option<i64>,
     /// The incident that this one was merged into.
     pub merged_into: Option<String>,
+    /// `info`, `warning` or `critical`, by surprise, members and duration.
+    pub severity: String,
     /// Surprise in bits.
     pub surprise: f32,
     /// The highest score of all members.
@@ -105,6 +109,8 @@ pub struct Member {
     pub muted: Option<String>,
     /// Whether a person acknowledged the latest anomaly.
     pub acknowledged: bool,
+    /// Whether the series was known for less than two hours when it joined.
+    pub learning: bool,
 }
 
 /// One entry of a timeline.

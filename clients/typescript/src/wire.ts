@@ -169,6 +169,8 @@ export interface Member {
   /** The name of the mute that suppresses the alert. */
   muted: string | null;
   acknowledged: boolean;
+  /** Whether the series was known for less than two hours when it joined. */
+  learning: boolean;
 }
 
 /** One entry of an incident's timeline. */
@@ -191,8 +193,12 @@ export interface Incident {
   alerted: boolean;
   alerted_at: number | null;
   opened_at: number;
+  /** The latest anomalous sample of a member, as of this event. */
+  last_at: number;
   closed_at: number | null;
   merged_into: string | null;
+  /** By surprise, members and duration. */
+  severity: "info" | "warning" | "critical";
   /** Surprise in bits. */
   surprise: number;
   peak_score: number;

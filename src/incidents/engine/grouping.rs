@@ -143,7 +143,7 @@ impl IncidentEngine {
         for state in incidents.values() {
             let incident = &state.incident;
             let open = incident.merged_into.is_none() && !state.is_over_by(onset_ms, &self.settings);
-            if !open || !state.is_near(onset_ms, spacing_ms) || state.is_outgrown_by(&member.kpi, member.peak_score) {
+            if !open || !state.is_near(onset_ms, spacing_ms) || state.is_outgrown_by(member, &self.settings) {
                 continue;
             }
             let near = |at: i64| at.abs_diff(onset_ms) <= BURST_MS as u64;

@@ -43,9 +43,14 @@ fn ended_series_does_not_stall_and_resumes_without_event() {
 
 #[test]
 fn an_end_closes_the_open_anomaly_and_a_stall() {
+    let mut silent = busy(900.0);
+    silent.check_stalls(second(10_000));
+    let bodies = silent.push(&[ended(10_000)], second(10_000)).bodies;
+    assert!(matches!(&bodies[..], [EventBody::Series(SeriesEvent::Ended { .. })]), "the stall has closed it: {bodies:?}");
+    assert_eq!(status(&silent), SeriesStatus::Ended);
+
     let mut state = busy(900.0);
     assert_eq!(status(&state), SeriesStatus::Anomalous);
-    state.check_stalls(second(10_000));
     let bodies = state.push(&[ended(10_000)], second(10_000)).bodies;
     let [EventBody::Series(SeriesEvent::Ended { .. }), EventBody::Anomaly(AnomalyEvent::Closed(closed))] = &bodies[..]
     else {
@@ -121,10 +126,13 @@ fn history_older_than_live_samples_is_kept_silently() {
 #[test]
 fn history_neither_ends_a_stall_nor_touches_an_open_anomaly() {
     let mut state = busy(900.0);
-    state.check_stalls(second(10_000));
+    let mut silent = busy(900.0);
+    silent.check_stalls(second(10_000));
     let calm: Vec<_> = (700..800).map(|i| (second(i), (i * 7 % 11) as f64)).collect();
-    let bodies = state.backfill(&[labelled("", calm)], second(10_000)).bodies;
-    assert!(matches!(&bodies[..], [EventBody::Series(SeriesEvent::Backfilled(_))]), "{bodies:?}");
-    let view = state.series().next().unwrap();
-    assert!(view.status == SeriesStatus::Stalled && view.anomaly.is_some());
+    for (state, expected) in [(&mut state, SeriesStatus::Anomalous), (&mut silent, SeriesStatus::Stalled)] {
+        let bodies = state.backfill(&[labelled("", calm.clone())], second(10_000)).bodies;
+        assert!(matches!(&bodies[..], [EventBody::Series(SeriesEvent::Backfilled(_))]), "{bodies:?}");
+        let view = state.series().next().unwrap();
+        assert_eq!((view.status, view.anomaly.is_some()), (expected, expected == SeriesStatus::Anomalous));
+    }
 }

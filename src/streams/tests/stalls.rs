@@ -1,7 +1,7 @@
 //! Silence: reported once, ended by the next sample.
 
 use super::signals::{START, batch, every, fresh, labelled};
-use earcon_model::{EventBody, Labels, SeriesEvent, SeriesStatus};
+use earcon_model::{AnomalyEvent, EpisodeEnd, Event, EventBody, Labels, SeriesEvent, SeriesStatus};
 
 #[test]
 fn silence_is_reported_once_and_ends_with_the_next_sample() {
@@ -25,6 +25,32 @@ fn silence_is_reported_once_and_ends_with_the_next_sample() {
     assert_eq!(all[0].status, SeriesStatus::Warming { seen: 22, needed: 30 });
     assert_eq!(pushed.bodies.len(), 2);
     assert!(state.next_stall_at().is_some());
+}
+
+#[test]
+fn stall_closes_the_open_anomaly_also_in_a_replay() {
+    let mut state = fresh();
+    let values: Vec<f64> = (0..600).map(|i| if i == 599 { 900.0 } else { (i * 7 % 11) as f64 }).collect();
+    let now = START + 600_000;
+    let mut log = state.push(&[every(1_000, &values)], now).bodies;
+    assert_eq!(state.series().next().unwrap().status, SeriesStatus::Anomalous);
+    let stalls_at = state.next_stall_at().unwrap();
+    let bodies = state.check_stalls(stalls_at);
+    let [EventBody::Series(SeriesEvent::Stalled { .. }), EventBody::Anomaly(AnomalyEvent::Closed(closed))] = &bodies[..]
+    else {
+        panic!("{bodies:?}")
+    };
+    assert_eq!((closed.closed_at_ms, closed.end), (Some(START + 599_000), Some(EpisodeEnd::Stalled)));
+    let view = state.series().next().unwrap();
+    assert!(view.anomaly.is_none() && view.status == SeriesStatus::Stalled);
+
+    log.extend(bodies);
+    let mut replayed = fresh();
+    for (n, body) in log.into_iter().enumerate() {
+        let time_ms = if n < 2 { now } else { stalls_at };
+        replayed.replay(&Event::new(n as u64 + 1, time_ms, state.kpi().clone(), body));
+    }
+    assert_eq!(replayed.snapshot(), state.snapshot());
 }
 
 #[test]

@@ -1,14 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { Anomaly, Incident, Member } from "@earcon/client";
+import type { Incident, Member } from "@earcon/client";
 import {
   closedWords,
   compareClosed,
   compareIncidents,
   concerns,
   incidentTitle,
-  lastAnomalous,
   membershipReason,
-  severityOf,
+  notAlerted,
 } from "./incidents.ts";
 
 function member(kpi: string, link: Member["link"] = "first"): Member {
@@ -16,6 +15,7 @@ function member(kpi: string, link: Member["link"] = "first"): Member {
     ...{ anomaly: `of ${kpi}`, kpi, labels: { region: "eu" }, state: "open", opened_at: 5, closed_at: null },
     ...{ peak_score: 0.9, peak_at: 5, direction: "below", episodes: 1, link, shared: null, muted: null },
     acknowledged: false,
+    learning: false,
   };
 }
 
@@ -23,7 +23,7 @@ function incident(total: number, surprise = 3): Incident {
   const first = member("shop.orders");
   return {
     ...{ id: `i${total}`, revision: 1, title: "title of the server", state: "open", alerted: true, alerted_at: 7 },
-    ...{ opened_at: 5, closed_at: null, merged_into: null, surprise, peak_score: 0.9, cause_seq: 3 },
+    ...{ opened_at: 5, last_at: 5, closed_at: null, merged_into: null, severity: "warning", surprise, peak_score: 0.9, cause_seq: 3 },
     ...{ first_mover: first, members_total: total, members_open: total, members: [first], timeline: [] },
     ...{ timeline_left_out: 0, acknowledged: null },
   };
@@ -48,21 +48,18 @@ describe("incidents in words", () => {
     expect(sorted.map(({ id }) => id)).toEqual(["i3", "i2", "i1"]);
   });
 
-  it("have the severity of their cue", () => {
-    expect([0.5, 0.69, 0.7, 0.89, 0.9, 1].map((peak_score) => severityOf({ peak_score }))).toEqual(
-      ["info", "info", "warning", "warning", "critical", "critical"],
-    );
+  it("say why they were not alerted", () => {
+    const fresh = { ...incident(1), alerted: false, members: [{ ...member("shop.orders"), learning: true }] };
+    expect(notAlerted(fresh)).toBe("suppressed: its series are new");
+    expect(notAlerted({ ...incident(1), alerted: false })).toBe("suppressed");
+    expect(notAlerted(incident(1))).toBe("alerted");
   });
 
   it("last until the last anomalous sample of a member, not until the end of its anomaly", () => {
     const minute = 60_000;
     const at = new Date(2026, 4, 4, 14, 2).getTime();
     const closed = { ...incident(1), state: "closed" as const, opened_at: at, closed_at: at + 89 * minute };
-    closed.members = [{ ...member("shop.orders"), state: "closed", opened_at: at, closed_at: at + 89 * minute }];
-    const anomaly = { last_at: at + 25 * minute } as Anomaly;
-    const last = lastAnomalous(closed, new Map([["of shop.orders", anomaly]]));
-    expect(closedWords(closed, last, at + 90 * minute)).toBe("14:02, for 25 min, closed 15:31");
-    expect(lastAnomalous(closed, new Map())).toBe(closed.closed_at);
+    expect(closedWords(closed, at + 25 * minute, at + 90 * minute)).toBe("14:02, for 25 min, closed 15:31");
   });
 
   it("are listed by their end, and for the KPIs of their members", () => {

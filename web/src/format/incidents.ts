@@ -1,6 +1,6 @@
 /** Incidents in words. */
 
-import { type Anomaly, type Incident, labelText, type Member } from "@earcon/client";
+import { type Incident, labelText, type Member } from "@earcon/client";
 import { labelsText } from "./names.ts";
 import { around } from "./ranges.ts";
 import type { Route } from "./route.ts";
@@ -43,18 +43,13 @@ export function seriesRoute({ kpi, labels }: Pick<Member, "kpi" | "labels">, fro
   return { page: "kpi", kpi, series: [labelText(labels)].filter(Boolean), range: around(from, to, now) };
 }
 
-/** The severity of the cue that the incident's highest score has. */
-export function severityOf({ peak_score }: Pick<Incident, "peak_score">): "info" | "warning" | "critical" {
-  return peak_score >= 0.9 ? "critical" : peak_score >= 0.7 ? "warning" : "info";
-}
-
-/**
- * The time of the last anomalous sample of a closed incident. `anomalies` are those that are known.
- * The end of an unknown one is later than its last anomalous sample.
- */
-export function lastAnomalous(incident: Incident, anomalies: ReadonlyMap<string, Anomaly>): number {
-  const ends = incident.members.map((member) => anomalies.get(member.anomaly)?.last_at ?? member.closed_at ?? member.peak_at);
-  return Math.max(incident.opened_at, ...ends);
+/** Why an incident was not alerted, if its new series are the reason. */
+export function notAlerted({ alerted, members }: Pick<Incident, "alerted" | "members">): string {
+  if (alerted) {
+    return "alerted";
+  }
+  const learning = members.length > 0 && members.every((member) => member.learning || member.muted !== null);
+  return learning ? "suppressed: its series are new" : "suppressed";
 }
 
 /** `14:02, for 25 min, closed 15:31`. */

@@ -179,6 +179,8 @@ class Member:
     shared: str | None
     muted: str | None
     acknowledged: bool
+    learning: bool
+    """Whether the series was known for less than two hours when it joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +214,12 @@ class Incident:
     """Whether the incident was alerted. If not, it is only recorded."""
     alerted_at: int | None
     opened_at: int
+    last_at: int
+    """The latest anomalous sample of a member, as of this event."""
     closed_at: int | None
     merged_into: str | None
+    severity: Literal["info", "warning", "critical"]
+    """By surprise, members and duration."""
     surprise: float
     peak_score: float
     cause_seq: int

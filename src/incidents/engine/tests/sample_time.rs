@@ -40,7 +40,7 @@ fn incidents(course: &Course, speed: i64) -> BTreeMap<IncidentId, (i64, Option<i
         let arrives_ms = T + at_s * 1_000 / speed;
         f.wait((arrives_ms - f.now_ms).max(0));
         if begins {
-            open.insert(n, f.open_at(&name(n), sample_ms, 0.8));
+            open.insert(n, f.open_at(&name(n), sample_ms, if n % 4 == 0 { 0.9999 } else { 0.6 }));
         } else if let Some(anomaly) = open.remove(&n) {
             let closed = Anomaly { closed_at_ms: Some(sample_ms), last_at_ms: sample_ms, ..anomaly };
             f.happen(&closed, AnomalyEvent::Closed);

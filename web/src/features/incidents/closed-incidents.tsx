@@ -3,9 +3,8 @@
 import { useState } from "react";
 import type { Incident } from "@earcon/client";
 import { ListFrame } from "../../components/list-frame.tsx";
-import { closedWords, incidentTitle, lastAnomalous, seriesRoute, severityOf } from "../../format/incidents.ts";
+import { closedWords, incidentTitle, notAlerted, seriesRoute } from "../../format/incidents.ts";
 import { date } from "../../format/time.ts";
-import { useAppContext } from "../../hooks/app-context.ts";
 import { useClosedIncidents } from "../../hooks/use-closed-incidents.ts";
 import { useLink } from "../../hooks/use-link.ts";
 import { useKnownTime, useOutdated } from "../../hooks/use-outdated.ts";
@@ -44,12 +43,11 @@ export function ClosedIncidents({ selected }: { selected: string | undefined }) 
 }
 
 function ClosedIncident({ incident, selected }: { incident: Incident; selected: boolean }) {
-  const { state } = useAppContext().store;
   const now = useKnownTime();
   const link = useLink();
   const item = useShown(selected);
-  const { acknowledged, alerted, first_mover, opened_at } = incident;
-  const last = lastAnomalous(incident, state.anomalies);
+  const { acknowledged, first_mover, opened_at } = incident;
+  const last = incident.last_at;
   const title = incidentTitle(incident);
   return (
     <li
@@ -67,8 +65,8 @@ function ClosedIncident({ incident, selected }: { incident: Incident; selected: 
             {closedWords(incident, last, now)}
           </time>
         </span>
-        <span className={`severity is-${severityOf(incident)}`} title={`highest score ${incident.peak_score.toFixed(2)}`}>
-          {severityOf(incident)}, {alerted ? "alerted" : "suppressed"}
+        <span className={`severity is-${incident.severity}`} title={`highest score ${incident.peak_score.toFixed(2)}`}>
+          {incident.severity}, {notAlerted(incident)}
         </span>
       </div>
       {acknowledged !== null && (

@@ -3,7 +3,7 @@
 import { useState } from "react";
 import type { Incident } from "@earcon/client";
 import { Stalled } from "../../components/stalled.tsx";
-import { incidentTitle, seriesName, seriesRoute } from "../../format/incidents.ts";
+import { incidentTitle, notAlerted, seriesName, seriesRoute } from "../../format/incidents.ts";
 import { date, moment } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useLink } from "../../hooks/use-link.ts";
@@ -40,9 +40,13 @@ export function IncidentItem({ incident, selected }: Props) {
           <time dateTime={new Date(incident.opened_at).toISOString()} title={date(incident.opened_at)}>
             {moment(incident.opened_at, now)}
           </time>
-          {incident.members_open === 0 && ", all series are normal again"}
+          {incident.members_open === 0 && ", no series is anomalous any more"}
         </span>
-        <Stalled of={incident.members.filter((member) => member.state === "open")} />
+        <span className={`severity is-${incident.severity}`} data-testid="severity">
+          {incident.severity}
+          {!incident.alerted && `, ${notAlerted(incident)}`}
+        </span>
+        <Stalled of={incident.members} />
         <Acknowledge incident={incident} />
       </div>
       {first !== null && incident.members_total > 1 && (

@@ -2,7 +2,7 @@
 
 import type { Incident } from "@earcon/client";
 import { Stalled } from "../../components/stalled.tsx";
-import { closedWords, compareIncidents, concerns, incidentTitle, lastAnomalous } from "../../format/incidents.ts";
+import { closedWords, compareIncidents, concerns, incidentTitle } from "../../format/incidents.ts";
 import { moment } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useClosedIncidents } from "../../hooks/use-closed-incidents.ts";
@@ -30,14 +30,11 @@ export function KpiIncidents({ kpi }: { kpi: string }) {
 }
 
 function Line({ incident, kpi }: { incident: Incident; kpi: string }) {
-  const { state } = useAppContext().store;
   const now = useKnownTime();
   const link = useLink();
   const open = incident.state === "open";
-  const members = incident.members.filter((member) => member.kpi === kpi && member.state === "open");
-  const when = open
-    ? `since ${moment(incident.opened_at, now)}`
-    : closedWords(incident, lastAnomalous(incident, state.anomalies), now);
+  const members = incident.members.filter((member) => member.kpi === kpi);
+  const when = open ? `since ${moment(incident.opened_at, now)}` : closedWords(incident, incident.last_at, now);
   return (
     <li className={`is-${incident.state}`} data-testid="kpi-incident" data-state={incident.state}>
       <strong>{open ? "Open incident" : "Closed incident"}</strong>{" "}
