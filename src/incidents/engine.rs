@@ -13,7 +13,7 @@ use super::burst::Bursts;
 use super::cooccurrence::CooccurrenceStats;
 use super::inventory::SeriesInventory;
 use super::settings::IncidentSettings;
-use super::state::{IncidentState, timeline_entry};
+use super::state::{IncidentState, is_learning, timeline_entry};
 use earcon_model::{
     Anomaly, AnomalyEvent, AnomalyId, DeletionScope, Event, EventBody, Incident, IncidentEvent, IncidentId, KpiName,
     Seq, SeriesId, TimelineKind, WorkspaceId,
@@ -168,7 +168,7 @@ impl IncidentEngine {
             let strength = f64::from(state.incident.surprise);
             if state.needs_alert_decision() {
                 state.surprise_at_decision = state.incident.surprise;
-                state.learning_at_decision = state.is_learning();
+                state.learning_at_decision = is_learning(&state.incident);
                 if !state.learning_at_decision
                     && budget.decide(id, strength, now_ms, self.settings.max_per_day) == AlertDecision::Alert
                 {
@@ -179,7 +179,9 @@ impl IncidentEngine {
                     }
                 }
             }
-            budget.record(id, strength, now_ms, state.incident.alerted_at_ms, self.settings.max_per_day);
+            if !is_learning(&state.incident) {
+                budget.record(id, strength, now_ms, state.incident.alerted_at_ms, self.settings.max_per_day);
+            }
         }
         state.incident.cause_seq = *seq;
         let first_time = state.reported.is_none();

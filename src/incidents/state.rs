@@ -18,6 +18,8 @@ const GATHER_INTERVALS: i64 = 3;
 /// … at least and at most, milliseconds. An incident that took in whatever follows its latest
 /// member would swallow the workspace.
 const GATHER_MS: (i64, i64) = (300_000, 1_800_000);
+/// Growth of the root of the surprise, which is a distance in edges, that makes another event.
+const OUTGROWN: f32 = 1.5;
 /// Surprise in bits from which new series alert: three times the edge.
 const LEARNING_BITS: f32 = 9.0;
 /// Shortest time between reports of clear growth.
@@ -37,6 +39,13 @@ pub(super) fn bits(score: f32) -> f32 {
 /// Whether a surprise has clearly grown since it was `before`. Episodes use the same rule.
 pub(super) fn has_clearly_grown(before: f32, now: f32) -> bool {
     now.sqrt() > before.sqrt() + 0.55
+}
+
+/// Whether all series of an incident are new and none is far out of its range. What is ordinary for
+/// them is not learned yet, so they do not alert, and do not count for the budget.
+pub(super) fn is_learning(incident: &Incident) -> bool {
+    let mut unmuted = incident.members.iter().filter(|member| member.muted.is_none());
+    unmuted.all(|member| member.learning && bits(member.peak_score) < LEARNING_BITS)
 }
 
 /// The state of an incident when it was last reported.
@@ -151,12 +160,11 @@ impl IncidentState {
                 && onset_ms > self.ended_at_ms().saturating_add(settings.linger_ms))
     }
 
-    /// Whether an anomaly of another KPI began after the incident was complete enough to be
-    /// reported, and is so much more surprising that people have to hear of it on its own.
+    /// Whether an anomaly began after the incident was complete enough to be reported, and is so
+    /// much more surprising that people have to hear of it on its own.
     pub(super) fn is_outgrown_by(&self, member: &Member, settings: &IncidentSettings) -> bool {
         let later = member.opened_at_ms > self.incident.opened_at_ms.saturating_add(settings.settle_ms);
-        let other = !self.kpis.contains(&member.kpi);
-        later && other && has_clearly_grown(self.incident.surprise, bits(member.peak_score))
+        later && bits(member.peak_score).sqrt() > self.incident.surprise.sqrt() + OUTGROWN
     }
 
     /// Adds a member. Returns its index in the list of members, if it is listed.
@@ -335,17 +343,10 @@ impl IncidentState {
     /// members, and is new or has clearly grown.
     pub(super) fn needs_alert_decision(&self) -> bool {
         let Incident { surprise, .. } = self.incident;
-        let learned = self.learning_at_decision && !self.is_learning();
+        let learned = self.learning_at_decision && !is_learning(&self.incident);
         let grown = learned || has_clearly_grown(self.surprise_at_decision, surprise);
         let known = self.reported.is_some() && !grown;
         !self.incident.is_alerted() && surprise > 0.0 && self.incident.acknowledged.is_none() && !known
-    }
-
-    /// Whether all its series are new and none is far out of its range. What is ordinary for them
-    /// is not learned yet, so they do not alert.
-    pub(super) fn is_learning(&self) -> bool {
-        let unmuted = || self.incident.members.iter().filter(|member| member.muted.is_none());
-        unmuted().all(|member| member.learning && bits(member.peak_score) < LEARNING_BITS)
     }
 
     /// Marks the present state as reported at `now_ms`.

@@ -5,7 +5,7 @@ use super::{MixSettings, Mode, Scene, Sonifier};
 use earcon_model::{
     Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Direction, Event, EventBody, Feature, Features, Incident,
     IncidentEvent, IncidentId, KpiName, Labels, Link, Member, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus,
-    Subject,
+    Severity, Subject,
 };
 
 /// Wall time of the start.
@@ -160,20 +160,26 @@ pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<
         acknowledged: false,
         learning: false,
     };
+    // Its severity is that of its score: four series at once are critical.
+    let (surprise, members_total) = match Severity::of_score(score) {
+        Severity::Critical => (13.0, 4),
+        Severity::Warning => (5.0, 1),
+        Severity::Info => (1.0, 1),
+    };
     Incident {
         id: IncidentId(anomaly.id.0),
         revision: 1,
         cause_seq: 1,
         opened_at_ms: anomaly.opened_at_ms,
-        last_at_ms: 0,
+        last_at_ms: anomaly.last_at_ms,
         closed_at_ms: anomaly.closed_at_ms,
         merged_into: None,
         alerted_at_ms: Some(anomaly.opened_at_ms),
         peak_score: score,
-        surprise: 1.0,
+        surprise,
         first_mover: 0,
         members: vec![member],
-        members_total: 1,
+        members_total,
         members_open: 1,
         timeline: Vec::new(),
         timeline_left_out: 0,

@@ -143,15 +143,18 @@ impl IncidentEngine {
         for state in incidents.values() {
             let incident = &state.incident;
             let open = incident.merged_into.is_none() && !state.is_over_by(onset_ms, &self.settings);
-            if !open || !state.is_near(onset_ms, spacing_ms) || state.is_outgrown_by(member, &self.settings) {
+            if !open || !state.is_near(onset_ms, spacing_ms) {
                 continue;
             }
+            let outgrown = || state.is_outgrown_by(member, &self.settings);
             let near = |at: i64| at.abs_diff(onset_ms) <= BURST_MS as u64;
             let in_burst = burst && (near(incident.opened_at_ms) || (state.burst && near(state.activity_ms)));
             let link = if state.kpis.contains(&member.kpi) {
                 Some(Link::SameKpi)
             } else if companions.contains(&incident.id) {
                 Some(Link::Companion)
+            } else if outgrown() {
+                None
             } else if let Some(shared) = self.inventory.shared(&member.kpi, &member.labels, &state.traits) {
                 Some(Link::Shared(shared))
             } else {

@@ -7,6 +7,7 @@
 use super::{EngineState, IncidentEngine, IncidentState, RestoreError};
 use crate::incidents::inventory::SeriesInventory;
 use crate::incidents::settings::IncidentSettings;
+use crate::incidents::state::is_learning;
 use earcon_model::{Anomaly, Event, EventBody, Incident, IncidentEvent, Link, Member, SeriesId, WorkspaceId};
 
 /// The first byte of a saved state: the version of its format.
@@ -54,7 +55,9 @@ impl IncidentEngine {
             return;
         }
         let (id, strength) = (incident.id, f64::from(incident.surprise));
-        self.state.budget.record(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
+        if !is_learning(incident) {
+            self.state.budget.record(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
+        }
         let known = self.state.incidents.get(&id).map(|state| state.incident.revision);
         if known.is_some_and(|revision| revision >= incident.revision) {
             return;
@@ -93,7 +96,9 @@ impl IncidentEngine {
 
     fn replay_closed(&mut self, incident: &Incident, time_ms: i64) {
         let (id, strength) = (incident.id, f64::from(incident.surprise));
-        self.state.budget.record(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
+        if !is_learning(incident) {
+            self.state.budget.record(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
+        }
         if self.state.finished.contains(&id) {
             return;
         }
