@@ -42,6 +42,24 @@ fn the_expected_value_is_back_at_once_after_a_fault() {
 }
 
 #[test]
+fn moderate_fault_of_the_first_day_does_not_pull_the_expected_value() {
+    for (seed, minutes) in [(1, 5), (2, 25), (3, 60), (4, 25), (5, 25)] {
+        let mut dice = Dice::new(seed);
+        // Orders a minute that fall to a fifth, five hours after the first one.
+        let fault = 300..300 + minutes;
+        let mean = |i: usize| if fault.contains(&i) { 11.0 } else { 55.0 + i as f64 / 100.0 };
+        let values: Vec<f64> = (0..400).map(|i| (mean(i) + 2.5 * dice.normal()).round()).collect();
+        let (samples, opened) = run(MINUTE, values);
+        let during = &samples[301..300 + minutes];
+        let pulled = during.iter().filter(|sample| sample.expected < 45.0).count();
+        assert_eq!(pulled, 0, "seed {seed}, {minutes} minutes");
+        let after = &samples[300 + minutes];
+        assert!((after.expected - 57.0).abs() < 8.0 && after.score < Some(0.5), "seed {seed}: {after:?}");
+        assert_eq!(opened.len(), 1, "seed {seed}");
+    }
+}
+
+#[test]
 fn edge_of_an_hour_with_a_usual_disturbance_falls_step_by_step() {
     // Every five minutes; a job at three makes the values of its hour wild.
     let mut dice = Dice::new(11);
@@ -120,7 +138,8 @@ fn a_weekly_pattern_counts_from_the_second_week() {
         rows.clone().map(error).sum::<f64>() / rows.len() as f64
     };
     let (first, second) = (error(5 * 288, 2), error(week + 5 * 288, 2));
-    assert!(second < 0.7 * first && second < 0.7, "mean error of the second weekend {second}, of the first {first}");
+    // The noise alone makes 0.56.
+    assert!(second < 0.8 * first && second < 0.6, "mean error of the second weekend {second}, of the first {first}");
 }
 
 #[test]

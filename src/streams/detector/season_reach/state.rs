@@ -28,6 +28,9 @@ const CADENCE_MS: f64 = 300_000.0;
 const CADENCE: (f64, f64) = (0.36, 2.0);
 /// Surprise from which a value is an outlier, which moves no baseline.
 const OUTLIER: f64 = 1.15;
+/// Share of the bare edge from which a value after an outlier, on its side, is another one: a fault
+/// goes on although its values are not all as far out as its first one.
+const GOES_ON: f64 = 0.3;
 /// Outliers on one side after which their level is accepted: three hours, within these bounds.
 const ACCEPTED_DAYS: f64 = 0.125;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
@@ -36,7 +39,8 @@ const ACCEPTED: (f64, f64) = (6.0, 120.0);
 const ANOTHER_SOURCE: f64 = 15.0;
 const ANOTHER_UNIT: f64 = 20.0;
 const STARTS_ANEW_FROM: u32 = 500;
-/// Age from which outliers are cut before they enter the profiles.
+/// Age up to which outliers teach the profiles nothing, and from which they are cut before they do.
+const FIRST_DAY_MS: i64 = 86_400_000;
 const CUT_AFTER_MS: i64 = 259_200_000;
 /// Interval that is assumed before it is known.
 const FIRST_INTERVAL_MS: f64 = 60_000.0;
@@ -231,6 +235,7 @@ impl State {
         let (below, above) = self.ladder.followed();
         let base = self.ladder.baselines[0];
         let distance = now.rest - base;
+        let outlier = outlier || (now.judged && self.goes_on(found.z[0]));
         if self.seen > 0 {
             self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged);
         }
@@ -258,8 +263,15 @@ impl State {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
-        let kept =
-            if frozen && age_ms > CUT_AFTER_MS { base + now.season + distance.clamp(-below, above) } else { now.value };
+        // In the first day a slot has no other values, so it would follow the fault at once. Until
+        // the third one, a profile has to find its shape.
+        let kept = if frozen && age_ms < FIRST_DAY_MS {
+            base + now.season
+        } else if frozen && age_ms > CUT_AFTER_MS {
+            base + now.season + distance.clamp(-below, above)
+        } else {
+            now.value
+        };
         self.season.learn(now.place, kept, self.per_day, seen, profiles);
         if now.judged {
             self.learn_crossings(found);
@@ -268,6 +280,12 @@ impl State {
         self.steps.learn(now.value);
         self.seen = self.seen.saturating_add(1);
         false
+    }
+
+    /// Whether a value at this distance continues the outliers before it.
+    fn goes_on(&self, z: f64) -> bool {
+        let same_side = self.outliers != 0 && (self.outliers > 0) == (z > 0.0);
+        same_side && z.abs() >= GOES_ON * self.ladder.edge(0, z > 0.0)
     }
 
     /// Counts outliers in a row on one side. Returns whether their level is accepted now.
