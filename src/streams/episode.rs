@@ -134,7 +134,6 @@ fn opened(timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> Ano
         samples: 1,
         detector: owner.detector.to_owned(),
         acknowledged: None,
-        rank: score.rank,
         feedback: None,
         muted: None,
         unit: None,
@@ -151,7 +150,6 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, score: &Scor
     anomaly.peak_upper = score.upper;
     anomaly.direction = score.direction;
     anomaly.reason = score.reason;
-    anomaly.rank = score.rank;
 }
 
 #[cfg(test)]
@@ -183,7 +181,6 @@ mod tests {
                 features: Features::default(),
                 direction: Direction::Above,
                 reason: Feature::RobustZ,
-                rank: None,
             });
             let body = episode.push(i as i64, i as f64, score.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));

@@ -1,11 +1,11 @@
 /**
- * Explanation of an anomaly: a sentence, a chart, similar anomalies. Takes feedback and mutes the
- * series.
+ * Explanation of an anomaly, below its sentence: how it compares with history, a chart, similar
+ * anomalies. Takes feedback and mutes the series.
  */
 
 import { useEffect, useState } from "react";
 import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
-import { outcomeText } from "../format/anomalies.ts";
+import { explanationText, outcomeText } from "../format/anomalies.ts";
 import { date } from "../format/time.ts";
 import { useAppContext } from "../hooks/app-context.ts";
 
@@ -46,14 +46,19 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
     }, fail);
   const mute = (duration: string) => store.api.mute(id, duration).then(() => setReloads(reloads + 1), fail);
 
-  const sentence = explained?.explanation.sentence;
+  const comparison = explained?.explanation.comparison ?? null;
   const feedback = explained?.feedback?.outcome ?? anomaly.feedback?.outcome;
   return (
     <div className="why" data-testid="why">
       {problem !== null && <p role="alert">{problem}</p>}
-      <p data-testid="sentence">{sentence ?? anomaly.sentence}</p>
+      {comparison !== null && <p data-testid="comparison">{comparison}</p>}
       {/* `at` changes, so that the chart of an open anomaly is reloaded. */}
-      <img src={`${store.api.picture(id)}?width=720&height=300&at=${turn}`} width={720} height={300} alt={sentence ?? ""} />
+      <img
+        src={`${store.api.picture(id)}?width=720&height=300&at=${turn}`}
+        width={720}
+        height={300}
+        alt={explanationText(anomaly, comparison)}
+      />
       {explained !== null && <Similar explained={explained} />}
       {explained?.mute != null && (
         <p className="muted" data-testid="mute">

@@ -3,7 +3,7 @@
 import { useState } from "react";
 import type { Incident } from "@earcon/client";
 import { ListFrame } from "../../components/list-frame.tsx";
-import { closedWords, incidentTitle, lastAnomalous, seriesRoute, severityOf } from "../../format/incidents.ts";
+import { closedWords, lastAnomalous, seriesRoute, severityOf } from "../../format/incidents.ts";
 import { date } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useClosedIncidents } from "../../hooks/use-closed-incidents.ts";
@@ -50,7 +50,7 @@ function ClosedIncident({ incident, selected }: { incident: Incident; selected: 
   const item = useShown(selected);
   const { acknowledged, alerted, first_mover, opened_at } = incident;
   const last = lastAnomalous(incident, state.anomalies);
-  const title = incidentTitle(incident);
+  const title = incident.title;
   return (
     <li
       ref={item}
