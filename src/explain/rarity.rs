@@ -7,8 +7,8 @@ const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Days that are compared.
 pub const DAYS: i64 = 28;
-/// A value more extreme than this share of its hour is mentioned also if several values in a row are
-/// anomalous, and not it alone.
+/// A value more extreme than this share of its hour is mentioned, also if several values in a row
+/// are anomalous and not it alone.
 const MENTIONED_PERCENT: f64 = 90.0;
 
 /// The hour of the day of `at_ms` on each of the [`DAYS`] days up to it, as `(from, to)` in

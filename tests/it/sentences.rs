@@ -43,6 +43,39 @@ fn every_number_of_ten_thousand_sentences_is_that_of_its_anomaly() {
     }
 }
 
+/// The check itself can fail: each wrong number and word is noticed.
+#[test]
+fn wrong_sentences_are_noticed() {
+    let mut dice = Dice(5);
+    let ended =
+        |anomaly: &Anomaly| anomaly.end == Some(EpisodeEnd::SeriesEnded) && anomaly.reason != Feature::Volatility;
+    let (anomaly, written) = loop {
+        let Course { found, kind, .. } = Course::run(&mut dice);
+        let written = Written { symbol: kind.symbol, factor: kind.factor };
+        let factor = |anomaly: &&Anomaly| sentence(anomaly).contains(" times as far ") && kind.kpi == "gauge";
+        if let Some(anomaly) = found.iter().filter(factor).find(|anomaly| ended(anomaly)) {
+            break (anomaly.clone(), written);
+        }
+    };
+    let right = sentence(&anomaly);
+    check_text(&anomaly, &right, &written);
+    let opposite = if right.contains("above") { ("above", "below") } else { ("below", "above") };
+    let mut wrong = vec![
+        right.replace(opposite.0, opposite.1),
+        right.replace("series ended", "series stalled"),
+        right.replace("anomalous sample", "anomalous samplx"),
+    ];
+    let digits = right.char_indices().filter(|(_, letter)| letter.is_ascii_digit());
+    wrong.extend(digits.map(|(at, digit)| {
+        let other = if digit == '9' { '0' } else { (digit as u8 + 1) as char };
+        format!("{}{other}{}", &right[..at], &right[at + 1..])
+    }));
+    for text in wrong {
+        let noticed = std::panic::catch_unwind(|| check_text(&anomaly, &text, &written)).is_err();
+        assert!(noticed, "{text}\n{right}");
+    }
+}
+
 /// Sometimes the anomaly of a detector that does not know its band, or knows one end of it.
 fn odd(anomaly: &Anomaly, dice: &mut Dice) -> Anomaly {
     let mut odd = anomaly.clone();
@@ -66,18 +99,24 @@ fn name_of(kpi: &str, labels: &Labels) -> String {
 /// Checks all sentences of an anomaly, and returns what the first says.
 fn check(anomaly: &Anomaly, course: &Course, dice: &mut Dice) -> Said {
     let text = sentence(anomaly);
-    let name = name_of(anomaly.kpi.as_str(), &anomaly.labels);
     let written = Written { symbol: course.kind.symbol, factor: course.kind.factor };
-    let said = read(&text, &name, &written).unwrap_or_else(|| panic!("not understood: {text}\n{anomaly:?}"));
+    let said = check_text(anomaly, &text, &written);
+    let name = name_of(anomaly.kpi.as_str(), &anomaly.labels);
+    check_wire(anomaly, &text, &name, &written, dice);
+    check_title(anomaly, &said, &name);
+    check_comparison(anomaly, course);
+    said
+}
+
+fn check_text(anomaly: &Anomaly, text: &str, written: &Written) -> Said {
+    let name = name_of(anomaly.kpi.as_str(), &anomaly.labels);
+    let said = read(text, &name, written).unwrap_or_else(|| panic!("not understood: {text}\n{anomaly:?}"));
     let problem = |what: &str| format!("{what}: {text}\n{said:?}\n{anomaly:?}");
     assert!(said.value.is(anomaly.peak_value), "{}", problem("value"));
     check_side(anomaly, &said, &problem);
     check_expected(anomaly, &said, &problem);
     check_factor(anomaly, &said, &problem);
     check_times(anomaly, &said, &problem);
-    check_wire(anomaly, &text, &name, &written, dice);
-    check_title(anomaly, &said, &name);
-    check_comparison(anomaly, course);
     said
 }
 
@@ -158,7 +197,7 @@ fn check_wire(anomaly: &Anomaly, text: &str, name: &str, written: &Written, dice
     let received: earcon_client::Anomaly = serde_json::from_str(&json).unwrap();
     assert_eq!((received.sentence.as_str(), &text[..received.finding.len()]), (text, received.finding.as_str()));
     assert_eq!(earcon_client::sentence(&received, &TimeZone::UTC), text);
-    let zone = TimeZone::get(dice.pick(&ZONES)).unwrap();
+    let zone = TimeZone::get(dice.pick::<&str>(&ZONES)).unwrap();
     let local = earcon_client::sentence(&received, &zone);
     let (of_zone, of_utc) = (read(&local, name, written).unwrap(), read(text, name, written).unwrap());
     assert_eq!((of_zone.since_ms, of_zone.until_ms), (of_utc.since_ms, of_utc.until_ms), "{local}\n{text}");

@@ -147,6 +147,16 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_repeats_is_on_no_side() {
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../../tests/conformance/sentences.json")).unwrap();
+        let all: Vec<Anomaly> =
+            cases.iter().map(|case| serde_json::from_value(case["anomaly"].clone()).unwrap()).collect();
+        let sides: Vec<_> = all.iter().map(direction).collect();
+        assert_eq!(sides[..5], ["below", "above", "above", "repeats", "repeats"]);
+    }
+
+    #[test]
     fn repeated_page_ends_the_requests() {
         let mut whole = history(&[1, 2], true);
         append(&mut whole, history(&[1, 2], true));

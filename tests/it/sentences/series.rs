@@ -55,7 +55,7 @@ const fn kind(
     Kind { kpi, unit, symbol, factor, value }
 }
 
-pub(super) const KINDS: [Kind; 20] = [
+pub(super) static KINDS: [Kind; 20] = [
     kind("gauge", None, ("", 1.0), |d| 100.0 + 5.0 * d.normal()),
     kind("umsatz.köln", Some("EUR"), ("EUR", 1.0), |d| 98_000.0 + 4_000.0 * d.normal()),
     kind("orders", Some("{order}"), ("order", 1.0), |d| (20.0 + 4.5 * d.normal()).round().max(0.0)),
@@ -99,7 +99,7 @@ impl Course {
     /// A series of one kind with up to a dozen faults, which end in all the ways there are.
     pub(super) fn run(dice: &mut Dice) -> Self {
         let kind = dice.pick(&KINDS);
-        let labels = Labels::parse(dice.pick(&LABELS)).unwrap();
+        let labels = Labels::parse(dice.pick::<&str>(&LABELS)).unwrap();
         let (workspace, kpi) = (WorkspaceId::new("lab").unwrap(), KpiName::new(kind.kpi).unwrap());
         let state = KpiState::new(workspace, kpi, StreamSettings::default().into());
         let interval_ms = *dice.pick(&[1_000, 60_000, 300_000]);
