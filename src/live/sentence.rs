@@ -1,5 +1,5 @@
-//! An anomaly in one sentence, from its own numbers alone: what is anomalous, how much with its
-//! unit, what was expected, how far it is off, since when, how many samples, and why it is over.
+//! An anomaly in one sentence, from its own numbers alone: the series, the value with its unit, the
+//! expected value and range, how far it is off, the start, the number of samples, and the end.
 //!
 //! The part without times, counts and the end is the *finding*. It is sent with the sentence, so
 //! that clients write the rest in the reader's time zone. They write what this file writes:

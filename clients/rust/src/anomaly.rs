@@ -38,7 +38,7 @@ pub struct Anomaly {
     pub feedback: Option<Feedback>,
     /// The sentence without times, the number of samples and the end.
     pub finding: String,
-    /// What is anomalous, how much, since when and why it is over. Times are UTC;
+    /// The anomaly in words: series, value, expectation, start and end. Times are UTC;
     /// [`sentence`](crate::sentence()) writes them in another zone.
     pub sentence: String,
     /// The name of the mute that suppresses the alert.

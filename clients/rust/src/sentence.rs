@@ -8,8 +8,8 @@ use crate::anomaly::Anomaly;
 /// Times that are written as such: from 1000-01-01 to the last days of 9999, in milliseconds.
 const WRITTEN_MS: std::ops::Range<i64> = -30_610_224_000_000..253_402_128_000_000;
 
-/// The sentence of an anomaly: what is anomalous, how much, since when and why it is over. In UTC
-/// it is [`Anomaly::sentence`], unless [`Anomaly::samples`] or [`Anomaly::last_at`] were counted on
+/// An anomaly in words: series, value, expectation, start and end. In UTC this is
+/// [`Anomaly::sentence`], unless [`Anomaly::samples`] or [`Anomaly::last_at`] were counted on
 /// by the reader.
 pub fn sentence(anomaly: &Anomaly, zone: &TimeZone) -> String {
     let since = time(anomaly.opened_at, zone);

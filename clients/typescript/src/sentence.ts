@@ -14,8 +14,8 @@ const OVER: Record<string, string> = {
 };
 
 /**
- * The sentence of an anomaly: what is anomalous, how much, since when and why it is over. In UTC it
- * is `anomaly.sentence`, unless the reader counted on.
+ * An anomaly in words: series, value, expectation, start and end. In UTC this is
+ * `anomaly.sentence`, unless the reader counted on.
  *
  * @param zone IANA name of a time zone; the one of the browser when absent
  */

@@ -109,7 +109,7 @@ export interface Anomaly {
   feedback: Feedback | null;
   /** The sentence without times, the number of samples and the end. */
   finding: string;
-  /** What is anomalous, how much, since when and why it is over. Times are UTC. */
+  /** The anomaly in words: series, value, expectation, start and end. Times are UTC. */
   sentence: string;
   /** The name of the mute that suppresses the alert. */
   muted: string | null;

@@ -1,5 +1,5 @@
-//! The words that sentences and titles share: the name of a series, and how it departs from what is
-//! expected.
+//! The words that sentences and titles share: the name of a series, and how it departs from its
+//! expected range.
 
 use super::anomaly::{Direction, Feature};
 use super::ids::{KpiName, Labels};
@@ -13,8 +13,8 @@ pub fn series_name(kpi: &KpiName, labels: &Labels) -> String {
     format!("{kpi} ({})", labels.as_str().replace(',', ", "))
 }
 
-/// How a series departs from what is expected, to be written after its name. A value that repeats
-/// is on no side. `None` stands for a side that is not known.
+/// How a series departs from its expected range, to be written after its name. A value that repeats
+/// is on no side. `None` is a side that is not known.
 pub fn departure(reason: Feature, side: Option<Direction>) -> &'static str {
     match (reason, side) {
         (Feature::Volatility, _) => "repeats the same value",

@@ -23,7 +23,7 @@ pub struct Point {
 pub struct PictureData<'a> {
     /// The anomaly.
     pub anomaly: &'a Anomaly,
-    /// What is anomalous in words, for readers who do not see the picture.
+    /// The finding in words, for readers who do not see the picture.
     pub finding: &'a str,
     /// Its series in time order.
     pub points: &'a [Point],

@@ -66,7 +66,7 @@ pub struct WireAnomaly<'a> {
     /// The sentence without times, the number of samples and the end: for readers who write times
     /// in a zone of their own.
     finding: String,
-    /// What is anomalous, how much, since when and why it is over. Times are UTC.
+    /// The anomaly in words: series, value, expectation, start and end. Times are UTC.
     sentence: String,
     /// The name of the mute that suppresses its alert.
     muted: Option<&'a str>,

@@ -3,7 +3,7 @@
  * anomalies. Takes feedback and mutes the series.
  */
 
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
 import { explanationText, outcomeText } from "../format/anomalies.ts";
 import { date } from "../format/time.ts";
@@ -20,6 +20,8 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
   const [explained, setExplained] = useState<ExplainedAnomaly | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [reloads, setReloads] = useState(0);
+  const [size, setSize] = useState<{ width: number; height: number } | null>(null);
+  const measure = useCallback((place: HTMLElement | null) => place !== null && setSize(pictureSize(place.clientWidth)), []);
   const { id, state, last_at } = anomaly;
   const turn = state === "open" ? Math.floor(last_at / REFRESH_MS) : last_at;
   useEffect(() => {
@@ -49,16 +51,18 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
   const comparison = explained?.explanation.comparison ?? null;
   const feedback = explained?.feedback?.outcome ?? anomaly.feedback?.outcome;
   return (
-    <div className="why" data-testid="why">
+    <div className="why" data-testid="why" ref={measure}>
       {problem !== null && <p role="alert">{problem}</p>}
       {comparison !== null && <p data-testid="comparison">{comparison}</p>}
       {/* `at` changes, so that the chart of an open anomaly is reloaded. */}
-      <img
-        src={`${store.api.picture(id)}?width=720&height=300&at=${turn}`}
-        width={720}
-        height={300}
-        alt={explanationText(anomaly, comparison)}
-      />
+      {size !== null && (
+        <img
+          src={`${store.api.picture(id)}?width=${size.width}&height=${size.height}&at=${turn}`}
+          width={size.width}
+          height={size.height}
+          alt={explanationText(anomaly, comparison)}
+        />
+      )}
       {explained !== null && <Similar explained={explained} />}
       {explained?.mute != null && (
         <p className="muted" data-testid="mute">
@@ -87,6 +91,12 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
       </div>
     </div>
   );
+}
+
+/** As wide as its place, so that its letters have their size. Within the limits of the server. */
+function pictureSize(room: number): { width: number; height: number } {
+  const width = Math.min(720, Math.max(240, Math.floor(room)));
+  return { width, height: Math.max(160, Math.round(0.42 * width)) };
 }
 
 function Similar({ explained }: { explained: ExplainedAnomaly }) {

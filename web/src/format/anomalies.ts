@@ -2,7 +2,7 @@
 
 import { type Anomaly, labelText, type Labels, sentence } from "@earcon/client";
 
-/** How a series departs from what is expected: the side, or that its value repeats. */
+/** How a series departs from its expected range: the side, or that its value repeats. */
 type Departure = Pick<Anomaly, "direction" | "reason">;
 
 /** The sign of a departure. */

@@ -147,7 +147,7 @@ class Anomaly:
     finding: str
     """The sentence without times, the number of samples and the end."""
     sentence: str
-    """What is anomalous, how much, since when and why it is over. Times are UTC."""
+    """The anomaly in words: series, value, expectation, start and end. Times are UTC."""
     muted: str | None
     """The name of the mute that suppresses the alert."""
 
