@@ -21,7 +21,11 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
   const [problem, setProblem] = useState<string | null>(null);
   const [reloads, setReloads] = useState(0);
   const [size, setSize] = useState<{ width: number; height: number } | null>(null);
-  const measure = useCallback((place: HTMLElement | null) => place !== null && setSize(pictureSize(place.clientWidth)), []);
+  const measure = useCallback((place: HTMLElement | null) => {
+    if (place !== null) {
+      setSize(pictureSize(place.clientWidth));
+    }
+  }, []);
   const { id, state, last_at } = anomaly;
   const turn = state === "open" ? Math.floor(last_at / REFRESH_MS) : last_at;
   useEffect(() => {
