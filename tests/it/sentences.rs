@@ -182,12 +182,13 @@ fn check_times(anomaly: &Anomaly, said: &Said, problem: &dyn Fn(&str) -> String)
     assert_eq!(said.since_ms, second(anomaly.opened_at_ms), "{}", problem("since"));
     assert_eq!(said.until_ms, anomaly.closed_at_ms.map(|_| second(anomaly.last_at_ms)), "{}", problem("until"));
     assert_eq!(said.samples, anomaly.samples, "{}", problem("samples"));
-    let over = match anomaly.end {
-        None => None,
-        Some(EpisodeEnd::Calm) => Some("its values were in the expected range again"),
-        Some(EpisodeEnd::SeriesEnded) => Some("its series ended"),
-        Some(EpisodeEnd::Deleted) => Some("a person deleted samples of it"),
-    };
+    let over = anomaly.end.map(|end| match end.as_str() {
+        "calm" => "its values were in the expected range again",
+        "series_ended" => "its series ended",
+        "stalled" => "its series stalled",
+        "deleted" => "a person deleted samples of it",
+        other => panic!("an end without words: {other}"),
+    });
     assert_eq!(said.over.as_deref(), over, "{}", problem("end"));
 }
 

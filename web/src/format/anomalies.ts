@@ -1,6 +1,7 @@
 /** Anomalies in words. */
 
-import { type Anomaly, labelText, type Labels, sentence } from "@earcon/client";
+import { type Anomaly, sentence } from "@earcon/client";
+import { seriesName } from "./names.ts";
 
 /** How a series departs from its expected range: the side, or that its value repeats. */
 type Departure = Pick<Anomaly, "direction" | "reason">;
@@ -18,15 +19,9 @@ export function departureWords({ direction, reason }: Departure): string {
   return reason === "volatility" ? "repeats the same value" : `is ${direction} the expected range`;
 }
 
-/** The name of a series as the server writes it: `shop.orders (region:eu, zone:a)`. */
-function nameInSentences(kpi: string, labels: Labels): string {
-  const text = labelText(labels);
-  return text === "" ? kpi : `${kpi} (${text.replaceAll(",", ", ")})`;
-}
-
 /** The sentence of an anomaly in the reader's time zone: the name of the series, and the rest. */
 export function sentenceParts(anomaly: Anomaly): { name: string; rest: string } {
-  const name = nameInSentences(anomaly.kpi, anomaly.labels);
+  const name = seriesName(anomaly);
   const whole = sentence(anomaly);
   return whole.startsWith(name) ? { name, rest: whole.slice(name.length) } : { name: "", rest: whole };
 }

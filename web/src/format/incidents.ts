@@ -1,7 +1,6 @@
 /** Incidents in words. */
 
 import { type Anomaly, type Incident, labelText, type Member } from "@earcon/client";
-import { labelsText } from "./names.ts";
 import { around } from "./ranges.ts";
 import type { Route } from "./route.ts";
 import { lasted, moment } from "./time.ts";
@@ -18,11 +17,6 @@ export function membershipReason(member: Member): string {
     default:
       return "";
   }
-}
-
-/** The name of a series with its labels. */
-export function seriesName({ kpi, labels }: Pick<Member, "kpi" | "labels">): string {
-  return [kpi, labelsText(labels)].filter(Boolean).join(" ");
 }
 
 /** The page of a series, with the time around an anomaly. `to` is null while it is open. */

@@ -3,7 +3,8 @@
 import { useState } from "react";
 import type { Incident } from "@earcon/client";
 import { Stalled } from "../../components/stalled.tsx";
-import { seriesName, seriesRoute } from "../../format/incidents.ts";
+import { seriesRoute } from "../../format/incidents.ts";
+import { seriesName } from "../../format/names.ts";
 import { date, moment } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useLink } from "../../hooks/use-link.ts";

@@ -3,7 +3,8 @@
 import { type Incident, labelText, type Member } from "@earcon/client";
 import { Stalled } from "../../components/stalled.tsx";
 import { departureSign, departureWords } from "../../format/anomalies.ts";
-import { membershipReason, seriesName, seriesRoute } from "../../format/incidents.ts";
+import { membershipReason, seriesRoute } from "../../format/incidents.ts";
+import { seriesName } from "../../format/names.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useLink } from "../../hooks/use-link.ts";
 
