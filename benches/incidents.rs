@@ -36,7 +36,6 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         samples: 1,
         detector: "bench".into(),
         acknowledged: None,
-        rank: None,
         feedback: None,
         muted: None,
         unit: None,

@@ -10,6 +10,7 @@ mod layout;
 mod png;
 mod scene;
 mod svg;
+mod text;
 
 pub use data::{PictureData, Point};
 pub use layout::lay_out;

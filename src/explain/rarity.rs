@@ -1,11 +1,15 @@
 //! How rare a value is among those of the same hour of the day in the last four weeks.
 
-use earcon_model::Direction;
+use earcon_model::quantity::thousands;
+use earcon_model::{Anomaly, Direction, Feature};
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Days that are compared.
 pub const DAYS: i64 = 28;
+/// A value more extreme than this share of its hour is mentioned, also if several values in a row
+/// are anomalous and not it alone.
+const MENTIONED_PERCENT: f64 = 90.0;
 
 /// The hour of the day of `at_ms` on each of the [`DAYS`] days up to it, as `(from, to)` in
 /// milliseconds UTC, the latest first. Nothing at or after `before_ms` is included, when the
@@ -78,18 +82,35 @@ impl RarityCounter {
     }
 }
 
-/// `higher than 99.97 % of 100,800 samples at this hour in the last 4 weeks`
-pub fn words(rarity: &Rarity, direction: Direction, count: impl Fn(u64) -> String) -> String {
+/// How the value of an anomaly compares with history, in a sentence. `None` if that says nothing of
+/// the anomaly: its value repeats, or it is ordinary for its hour and several values in a row are
+/// anomalous. `hour` is the hour of the peak, in the zone of that name.
+pub fn comparison(anomaly: &Anomaly, rarity: Option<&Rarity>, hour: i64, zone: &str) -> Option<String> {
+    if anomaly.reason == Feature::Volatility {
+        return None;
+    }
+    let Some(rarity) = rarity else {
+        return Some("There is no history of this hour to compare it with.".to_owned());
+    };
+    let of_value = matches!(anomaly.reason, Feature::RobustZ | Feature::ResidualZ);
+    let mentioned = of_value || rarity.percent >= MENTIONED_PERCENT;
+    mentioned.then(|| format!("Its value was {}.", words(rarity, anomaly.direction, hour, zone)))
+}
+
+/// `higher than in 99.97 % of the 100,800 samples at this hour (14:00 to 15:00, UTC) in the last 4
+/// weeks`
+fn words(rarity: &Rarity, direction: Direction, hour: i64, zone: &str) -> String {
     let side = match direction {
         Direction::Above => "higher",
         Direction::Below => "lower",
     };
-    let share = if rarity.percent >= 100.0 { "all".to_owned() } else { format!("{} %", rarity.percent) };
-    format!(
-        "{side} than {share} of the {} samples at this hour in the {}",
-        count(rarity.of_samples),
-        period(rarity.days)
-    )
+    let compared = match (rarity.of_samples, rarity.percent >= 100.0) {
+        (1, true) => format!("{side} than in the only sample"),
+        (1, false) => format!("not {side} than in the only sample"),
+        (all, true) => format!("{side} than in all of the {} samples", thousands(&all.to_string())),
+        (all, false) => format!("{side} than in {} % of the {} samples", rarity.percent, thousands(&all.to_string())),
+    };
+    format!("{compared} at this hour ({hour:02}:00 to {:02}:00, {zone}) in the {}", hour + 1, period(rarity.days))
 }
 
 /// `last 4 weeks`, or the part of them that has samples.
@@ -147,13 +168,21 @@ mod tests {
     }
 
     #[test]
-    fn short_history_is_said() {
-        let rarity = |days, percent| Rarity { percent, of_samples: 7, days };
-        let say = |rarity: &Rarity| words(rarity, Direction::Below, |count| count.to_string());
-        assert_eq!(say(&rarity(28, 99.97)), "lower than 99.97 % of the 7 samples at this hour in the last 4 weeks");
+    fn the_comparison_names_share_hour_zone_and_the_length_of_history() {
+        let say = |days, percent, of_samples| {
+            words(&Rarity { percent, of_samples, days }, Direction::Below, 14, "Europe/Berlin")
+        };
         assert_eq!(
-            say(&rarity(3, 100.0)),
-            "lower than all of the 7 samples at this hour in the 3 days of the last 4 weeks that are known"
+            say(28, 99.97, 100_800),
+            "lower than in 99.97 % of the 100,800 samples at this hour (14:00 to 15:00, Europe/Berlin) in the \
+             last 4 weeks"
         );
+        let hour = "at this hour (14:00 to 15:00, Europe/Berlin) in the";
+        assert_eq!(
+            say(3, 100.0, 7),
+            format!("lower than in all of the 7 samples {hour} 3 days of the last 4 weeks that are known")
+        );
+        assert_eq!(say(1, 100.0, 1), format!("lower than in the only sample {hour} one day that is known"));
+        assert_eq!(say(1, 0.0, 1), format!("not lower than in the only sample {hour} one day that is known"));
     }
 }

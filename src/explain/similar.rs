@@ -1,6 +1,6 @@
 //! Past anomalies similar to one: the same direction and reason, nearest in height and length.
 
-use earcon_model::{Anomaly, AnomalyId};
+use earcon_model::{Anomaly, AnomalyId, Feature};
 
 /// Most that are returned.
 const MOST: usize = 5;
@@ -12,7 +12,9 @@ pub fn similar<'a>(anomaly: &Anomaly, past: impl IntoIterator<Item = &'a Anomaly
         other.kpi == anomaly.kpi
             && other.id != anomaly.id
             && other.opened_at_ms < anomaly.opened_at_ms
-            && (other.direction, other.reason) == (anomaly.direction, anomaly.reason)
+            && other.reason == anomaly.reason
+            // A value that repeats is on no side.
+            && (other.direction == anomaly.direction || anomaly.reason == Feature::Volatility)
     };
     let mut found: Vec<(bool, f64, AnomalyId, &Anomaly)> = past
         .into_iter()
@@ -46,7 +48,7 @@ fn seconds(anomaly: &Anomaly) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{Direction, Feature, KpiName, Labels};
+    use earcon_model::{Direction, KpiName, Labels};
 
     fn episode(number: u128, labels: &str, opened_at_ms: i64, seconds: i64, peak: f64) -> Anomaly {
         Anomaly {
@@ -67,7 +69,6 @@ mod tests {
             samples: 1,
             detector: "d".into(),
             acknowledged: None,
-            rank: None,
             feedback: None,
             muted: None,
             unit: None,
@@ -91,6 +92,17 @@ mod tests {
         ];
         let found: Vec<u128> = similar(&now, past.iter().chain(&past)).iter().map(|one| one.id.0.as_u128()).collect();
         assert_eq!(found, [3, 2, 4]);
+    }
+
+    #[test]
+    fn values_that_repeat_are_alike_on_both_sides_of_the_expected_value() {
+        let still = |direction, number, at| Anomaly {
+            direction,
+            reason: Feature::Volatility,
+            ..episode(number, "", at, 60, 1.0)
+        };
+        let past = [still(Direction::Below, 2, 1_000)];
+        assert_eq!(similar(&still(Direction::Above, 1, 2_000), &past).len(), 1);
     }
 
     #[test]

@@ -215,6 +215,7 @@ impl IncidentState {
                 member.peak_score = again.peak_score;
                 member.peak_at_ms = again.peak_at_ms;
                 member.direction = again.direction;
+                member.reason = again.reason;
             }
             self.incident.note(timeline_entry(again.opened_at_ms, TimelineKind::Returned, &again.kpi, &again.labels));
         }
@@ -239,6 +240,7 @@ impl IncidentState {
             member.peak_score = anomaly.peak_score;
             member.peak_at_ms = anomaly.peak_at_ms;
             member.direction = anomaly.direction;
+            member.reason = anomaly.reason;
             self.activity_ms = self.activity_ms.max(anomaly.peak_at_ms);
             self.dirty = true;
             if clearly {

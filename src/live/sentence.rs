@@ -1,79 +1,130 @@
-//! An anomaly in one sentence, from its own numbers alone. The sentence has the value, the expected
-//! range, the rank among earlier samples, and the start.
+//! An anomaly in one sentence, from its own numbers alone: the series, the value with its unit, the
+//! expected value and range, how far it is off, the start, the number of samples, and the end.
 //!
-//! Numbers are written as the dashboard writes them, by `earcon_model::quantity`.
-
-use std::fmt::Write;
+//! The part without times, counts and the end is the *finding*. It is sent with the sentence, so
+//! that clients write the rest in the reader's time zone. They write what this file writes:
+//! `tests/conformance/sentences.json` has the cases that all are tested with. Numbers are written
+//! as the dashboard writes them, by `earcon_model::quantity`.
 
 use earcon_model::quantity::{Unit, thousands};
-use earcon_model::{Anomaly, Direction, EpisodeEnd, Feature, Rank};
+use earcon_model::words::{departure, series_name};
+use earcon_model::{Anomaly, Direction, EpisodeEnd, Feature};
+
+/// A value that is less far off than this, in distances that the range allows, is said to be
+/// outside of it and no more.
+const LEAST_FACTOR: f64 = 1.05;
+/// Beyond this factor, the distance that the range allows is too small for a comparison.
+const LARGEST_FACTOR: f64 = 100.0;
 
 /// The sentence, in English. Times are UTC.
 pub fn sentence(anomaly: &Anomaly) -> String {
-    let mut text = String::with_capacity(200);
-    // Writing to a string does not fail.
-    let _infallible = write(&mut text, anomaly).is_err();
-    text
+    sentence_of(&finding(anomaly), anomaly)
 }
 
-fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
+/// The sentence of a [`finding`].
+pub fn sentence_of(finding: &str, anomaly: &Anomaly) -> String {
+    let since = time(anomaly.opened_at_ms);
+    let until = anomaly.closed_at_ms.map(|_| format!(", until {}", time(anomaly.last_at_ms))).unwrap_or_default();
+    let samples = if anomaly.samples == 1 { "sample" } else { "samples" };
+    let over = match anomaly.end {
+        Some(EpisodeEnd::Calm) => "; it is over because its values were in the expected range again",
+        Some(EpisodeEnd::SeriesEnded) => "; it is over because its series ended",
+        Some(EpisodeEnd::Stalled) => "; it is over because its series stalled",
+        Some(EpisodeEnd::Deleted) => "; it is over because a person deleted samples of it",
+        None => "",
+    };
+    format!("{finding}; since {since}{until} ({} anomalous {samples}){over}.", count(anomaly.samples.into()))
+}
+
+/// The sentence without times, the number of samples and the end.
+///
+/// "Above" and "below" compare the value at the peak with the range that is named, so they cannot
+/// contradict it. A value that repeats is neither, and its range has the value taken out: it is not
+/// named.
+pub fn finding(anomaly: &Anomaly) -> String {
+    let name = series_name(&anomaly.kpi, &anomaly.labels);
     let unit = Unit::of_kpi(anomaly.kpi.as_str(), anomaly.unit.as_deref());
-    write!(text, "{} {}: {}", anomaly.kpi, finding(anomaly), unit.write(anomaly.peak_value))?;
-    if anomaly.peak_expected.is_finite() {
-        write!(text, " where {} was expected", unit.write(anomaly.peak_expected))?;
-        if anomaly.peak_lower.is_finite() && anomaly.peak_upper.is_finite() {
-            write!(text, " ({})", unit.write_range(anomaly.peak_lower, anomaly.peak_upper))?;
-        }
+    let repeats = anomaly.reason == Feature::Volatility;
+    let side = side(anomaly).filter(|_| !repeats);
+    let what = match side {
+        None if !repeats => "is anomalous",
+        side => departure(anomaly.reason, side),
+    };
+    if repeats {
+        return format!("{name} {what}: {}", unit.write(anomaly.peak_value));
     }
-    match anomaly.rank {
-        Some(Rank { of: 0, .. }) | None => {}
-        Some(Rank { reached: 0, of }) => write!(text, ", more extreme than all of the {} samples before", grouped(of))?,
-        Some(Rank { reached, of }) => {
-            let percent = percent_below(reached, of);
-            write!(text, ", more extreme than {percent} % of the {} samples before", grouped(of))?;
-        }
-    }
-    write!(text, "; since {}", time(anomaly.opened_at_ms))?;
-    if anomaly.closed_at_ms.is_some() {
-        write!(text, ", until {}", time(anomaly.last_at_ms))?;
-    }
-    let plural = if anomaly.samples == 1 { "sample" } else { "samples" };
-    write!(text, " ({} anomalous {plural})", grouped(anomaly.samples))?;
-    text.push_str(match anomaly.end {
-        Some(EpisodeEnd::Deleted) => "; it is over because a person deleted samples of it.",
-        Some(EpisodeEnd::SeriesEnded) => "; it is over because its series ended.",
-        Some(EpisodeEnd::Stalled) => "; it is over because its series stalled.",
-        Some(EpisodeEnd::Calm) | None => ".",
-    });
-    Ok(())
+    let more = side.map_or(0, |side| decimals(anomaly, side, &unit));
+    let value = unit.write_finer(anomaly.peak_value, more);
+    let known = anomaly.peak_expected.is_finite().then(|| unit.write_finer(anomaly.peak_expected, more));
+    let expected = match (known, range(anomaly, &unit, more)) {
+        (Some(expected), Some(range)) => format!(" where {expected} was expected ({range})"),
+        (Some(one), None) | (None, Some(one)) => format!(" where {one} was expected"),
+        (None, None) => String::new(),
+    };
+    let factor = side.and_then(|side| factor(anomaly, side)).map(factor_text).unwrap_or_default();
+    format!("{name} {what}: {value}{expected}{factor}")
 }
 
-/// The reason in words. "Above" and "below" compare the value at the peak with the range that the
-/// sentence names, so they cannot contradict it.
-fn finding(anomaly: &Anomaly) -> &'static str {
-    match anomaly.reason {
-        Feature::Volatility => "repeats the same value",
-        Feature::Slope if anomaly.peak_value > anomaly.peak_upper => "stays above the expected range",
-        Feature::Slope if anomaly.peak_value < anomaly.peak_lower => "stays below the expected range",
-        Feature::Slope => "stays at an unusual distance from its forecast",
-        Feature::RobustZ | Feature::ResidualZ if anomaly.peak_value > anomaly.peak_upper => {
-            "is above the expected range"
-        }
-        Feature::RobustZ | Feature::ResidualZ if anomaly.peak_value < anomaly.peak_lower => {
-            "is below the expected range"
-        }
-        Feature::RobustZ => "is at an unusual distance from its recent median",
-        Feature::ResidualZ if anomaly.direction == Direction::Above => "is above its forecast",
-        Feature::ResidualZ => "is below its forecast",
+/// The side of its range on which the value at the peak lies; `None` if it is inside, or if the
+/// edge is not known.
+fn side(anomaly: &Anomaly) -> Option<Direction> {
+    match anomaly.peak_value {
+        value if value > anomaly.peak_upper => Some(Direction::Above),
+        value if value < anomaly.peak_lower => Some(Direction::Below),
+        _ => None,
     }
 }
 
-/// The percentage of `of` samples that are less extreme if `reached` are not. Cut off after two
-/// decimals, so that it never rounds up to 100.
-fn percent_below(reached: u32, of: u32) -> f64 {
-    let less_extreme = u64::from(of.saturating_sub(reached));
-    let hundredths = (less_extreme * 10_000).checked_div(u64::from(of)).unwrap_or(0);
-    hundredths as f64 / 100.0
+/// The edge of the range on one side.
+fn edge(anomaly: &Anomaly, side: Direction) -> f64 {
+    match side {
+        Direction::Above => anomaly.peak_upper,
+        Direction::Below => anomaly.peak_lower,
+    }
+}
+
+/// The decimals that the numbers need beyond the usual ones, so that the value and the edge that it
+/// left do not look equal.
+fn decimals(anomaly: &Anomaly, side: Direction, unit: &Unit) -> u8 {
+    let ends = [anomaly.peak_lower, anomaly.peak_upper].map(|end| if bounds(end) { end } else { edge(anomaly, side) });
+    unit.decimals_between(anomaly.peak_value, edge(anomaly, side), (ends[0], ends[1]))
+}
+
+/// Whether the end of a range bounds it.
+fn bounds(end: f64) -> bool {
+    end.abs() < f64::MAX
+}
+
+/// `90.25–105.8 ms`, or `at least 90.25 ms` of a range with one end. `None` if an end is not known.
+fn range(anomaly: &Anomaly, unit: &Unit, more: u8) -> Option<String> {
+    let (lower, upper) = (anomaly.peak_lower, anomaly.peak_upper);
+    match (bounds(lower), bounds(upper)) {
+        _ if lower.is_nan() || upper.is_nan() => None,
+        (true, true) => Some(unit.write_range_finer(lower, upper, more)),
+        (true, false) => Some(format!("at least {}", unit.write_finer(lower, more))),
+        (false, true) => Some(format!("at most {}", unit.write_finer(upper, more))),
+        (false, false) => None,
+    }
+}
+
+/// How far the value is from the expected one, in distances that the range allows on that side.
+/// `None` if it allows none, or if the value is hardly outside.
+fn factor(anomaly: &Anomaly, side: Direction) -> Option<f64> {
+    // Halves, so that differences of the largest numbers are finite.
+    let distance = |to: f64| (0.5 * to - 0.5 * anomaly.peak_expected).abs();
+    let allowed = distance(edge(anomaly, side));
+    let factor = distance(anomaly.peak_value) / allowed;
+    (allowed > 0.0 && factor >= LEAST_FACTOR).then_some(factor)
+}
+
+/// One decimal up to 10, none up to 100.
+fn factor_text(factor: f64) -> String {
+    let times = match factor {
+        _ if factor > LARGEST_FACTOR => format!("more than {LARGEST_FACTOR}"),
+        _ if factor >= 9.95 => format!("{}", factor.round()),
+        _ => format!("{}", (10.0 * factor).round() / 10.0),
+    };
+    format!(", {times} times as far from the expected value as the range allows")
 }
 
 /// A count with its thousands apart.
@@ -81,105 +132,16 @@ pub fn count(number: u64) -> String {
     thousands(&number.to_string())
 }
 
-fn grouped(number: u32) -> String {
-    count(number.into())
-}
+/// Times that are written as such: from 1000-01-01 to the last days of 9999.
+const WRITTEN_MS: std::ops::Range<i64> = -30_610_224_000_000..253_402_128_000_000;
 
 /// `2026-01-01 12:00:05 UTC`; milliseconds for times beyond the calendar.
 pub(super) fn time(timestamp_ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(timestamp_ms) {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        Err(_) => format!("{timestamp_ms} ms"),
+        Ok(at) if WRITTEN_MS.contains(&timestamp_ms) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        _ => format!("{timestamp_ms} ms"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use earcon_model::{AnomalyId, KpiName, Labels};
-
-    fn anomaly() -> Anomaly {
-        Anomaly {
-            id: AnomalyId(uuid::Uuid::nil()),
-            kpi: KpiName::new("checkout.revenue").unwrap(),
-            labels: Labels::none(),
-            opened_at_ms: 1_767_225_600_000,
-            last_at_ms: 1_767_225_660_000,
-            closed_at_ms: None,
-            peak_score: 0.9,
-            peak_at_ms: 1_767_225_630_000,
-            peak_value: 12.5,
-            peak_expected: 98.0,
-            peak_lower: 90.25,
-            peak_upper: 105.75,
-            direction: Direction::Below,
-            reason: Feature::ResidualZ,
-            samples: 14,
-            detector: "d-1".into(),
-            acknowledged: None,
-            rank: Some(Rank { reached: 0, of: 8_000 }),
-            feedback: None,
-            muted: None,
-            unit: None,
-            end: None,
-            learning: false,
-        }
-    }
-
-    #[test]
-    fn sentence_names_series_range_rank_and_start() {
-        assert_eq!(
-            sentence(&anomaly()),
-            "checkout.revenue is below the expected range: 12.5 where 98 was expected (90.25–105.8), more extreme \
-             than all of the 8000 samples before; since 2026-01-01 00:00:00 UTC (14 anomalous samples)."
-        );
-    }
-
-    #[test]
-    fn sentence_has_the_unit_that_was_stated() {
-        let of = |unit: &str| sentence(&Anomaly { unit: Some(unit.to_owned()), ..anomaly() });
-        assert!(of("ms").contains("12.5 ms where 98 ms was expected (90.25–105.8 ms),"), "{}", of("ms"));
-        assert!(of("By/s").contains("12.5 B/s where 98 B/s"), "{}", of("By/s"));
-        let large = Anomaly { peak_value: 150e6, unit: Some("By/s".into()), ..anomaly() };
-        assert!(sentence(&large).contains(": 150 MB/s where"), "{}", sentence(&large));
-        assert!(of("{request}/s").contains("12.5 request/s where"), "{}", of("{request}/s"));
-        assert!(of("1/s").contains("12.5/s where 98/s"), "{}", of("1/s"));
-        assert!(of("1").contains("12.5 where 98 was"), "{}", of("1"));
-    }
-
-    #[test]
-    fn sentence_claims_the_range_only_if_the_value_is_outside() {
-        let inside = Anomaly { peak_value: 95.0, ..anomaly() };
-        let starts = |anomaly: &Anomaly, start: &str| {
-            let text = sentence(anomaly);
-            assert!(text.starts_with(start), "{text}");
-        };
-        starts(&Anomaly { peak_value: 120.0, ..anomaly() }, "checkout.revenue is above the expected range: 120");
-        starts(&inside, "checkout.revenue is below its forecast: 95");
-        let by_median = Anomaly { reason: Feature::RobustZ, ..inside };
-        starts(&by_median, "checkout.revenue is at an unusual distance from its recent median: 95");
-        let higher = Anomaly { reason: Feature::Slope, peak_value: 120.0, ..anomaly() };
-        starts(&higher, "checkout.revenue stays above the expected range: 120");
-        starts(
-            &Anomaly { reason: Feature::Slope, ..by_median },
-            "checkout.revenue stays at an unusual distance from its forecast: 95",
-        );
-    }
-
-    #[test]
-    fn sentence_omits_unknown_values() {
-        let nan = f64::NAN;
-        let bare =
-            Anomaly { rank: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };
-        assert_eq!(
-            sentence(&Anomaly { closed_at_ms: Some(1_767_225_700_000), reason: Feature::Volatility, ..bare }),
-            "checkout.revenue repeats the same value: 12.5; since 2026-01-01 00:00:00 UTC, until 2026-01-01 \
-             00:01:00 UTC (1 anomalous sample)."
-        );
-        let deleted = Anomaly { closed_at_ms: Some(1), end: Some(EpisodeEnd::Deleted), ..anomaly() };
-        assert!(sentence(&deleted).ends_with("; it is over because a person deleted samples of it."));
-        let odd = Anomaly { opened_at_ms: i64::MAX, rank: Some(Rank { reached: 2, of: 40_000 }), ..anomaly() };
-        let text = sentence(&odd);
-        assert!(text.contains("more extreme than 99.99 % of the 40,000 samples before"), "{text}");
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ mod series;
 mod snapshot;
 mod too_old;
 
-pub use anomaly::{Peak, WireAcknowledgement, WireAnomaly, WireFeedback, WireRank};
+pub use anomaly::{Peak, WireAcknowledgement, WireAnomaly, WireFeedback};
 pub use control::{epoch_json, error_json, gap_json, subscribed_json, to_json};
 pub(super) use envelope::Data;
 pub use envelope::{Rated, event_json, event_json_rated};

@@ -145,7 +145,6 @@ fn opened(timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> Ano
         samples: 1,
         detector: owner.detector.to_owned(),
         acknowledged: None,
-        rank: score.rank,
         feedback: None,
         muted: None,
         unit: None,
@@ -163,7 +162,6 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, score: &Scor
     anomaly.peak_upper = score.upper;
     anomaly.direction = score.direction;
     anomaly.reason = score.reason;
-    anomaly.rank = score.rank;
 }
 
 #[cfg(test)]
@@ -198,7 +196,6 @@ mod tests {
                 features: Features::default(),
                 direction: Direction::Above,
                 reason: Feature::RobustZ,
-                rank: None,
             });
             let body = episode.push(i as i64 * STEP_MS, i as f64, score.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));

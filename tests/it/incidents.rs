@@ -68,7 +68,7 @@ async fn forty_kpis_that_spike_together_are_one_incident() {
     let (_, one) = server.get(&format!("/incidents/{id}")).await;
     assert_eq!((one["members_total"].as_u64(), one["state"].as_str()), (Some(40), Some("open")), "{one}");
     assert_eq!(one["members"].as_array().unwrap().len(), 40);
-    assert!(one["title"].as_str().unwrap().ends_with("higher than expected, and 39 other series"), "{one}");
+    assert!(one["title"].as_str().unwrap().ends_with("is above the expected range, with 39 other series"), "{one}");
     let mut late = server.follow().await;
     late.send(json!({"type": "subscribe", "since": "snapshot"})).await;
     assert_eq!(late.until("snapshot").await["incidents"][0]["id"], *id);

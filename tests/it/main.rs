@@ -34,6 +34,7 @@ mod protocols;
 mod restored;
 mod resume;
 mod rust_client;
+mod sentences;
 mod shutdown;
 mod sound;
 mod statsd;

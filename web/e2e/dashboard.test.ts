@@ -73,9 +73,14 @@ describe("the dashboard", () => {
     const item = page.locator(`.feed [data-testid=anomaly][data-kpi="${kpi}"]`);
     await item.getByRole("button", { name: `Why ${kpi}` }).click();
     const why = item.locator("[data-testid=why]");
-    await why.locator("[data-testid=sentence]", { hasText: "since" }).waitFor();
+    await item.locator("[data-testid=sentence]", { hasText: "is above the expected range" }).waitFor();
+    await why.locator("[data-testid=comparison]", { hasText: /higher than in|no history/ }).waitFor();
     await page.waitForFunction(
-      (name) => document.querySelector<HTMLImageElement>(`[data-kpi="${name}"] img`)?.naturalWidth === 720,
+      (name) => {
+        // The picture is not scaled, so its letters are legible.
+        const picture = document.querySelector<HTMLImageElement>(`[data-kpi="${name}"] img`);
+        return picture !== null && picture.naturalWidth >= 240 && Math.abs(picture.naturalWidth - picture.clientWidth) <= 3;
+      },
       kpi,
     );
     await why.getByRole("button", { name: "False alarm" }).click();

@@ -23,7 +23,8 @@ pub struct Anomaly {
     pub closed_at: Option<i64>,
     /// The sample with the highest score.
     pub peak: Peak,
-    /// Whether the value was above or below the expected range.
+    /// Whether the value was above or below the expected range. Without a meaning if `reason` is
+    /// [`Reason::Volatility`].
     pub direction: Direction,
     /// The feature that contributed most.
     pub reason: Reason,
@@ -35,9 +36,10 @@ pub struct Anomaly {
     pub acknowledged: Option<Acknowledgement>,
     /// The latest feedback of a person.
     pub feedback: Option<Feedback>,
-    /// How rare the feature `reason` was at the peak.
-    pub rank: Option<Rank>,
-    /// The explanation, as one sentence.
+    /// The sentence without times, the number of samples and the end.
+    pub finding: String,
+    /// The anomaly in words: series, value, expectation, start and end. Times are UTC;
+    /// [`sentence`](crate::sentence()) writes them in another zone.
     pub sentence: String,
     /// The name of the mute that suppresses the alert.
     pub muted: Option<String>,
@@ -70,15 +72,6 @@ pub struct Feedback {
     pub by: String,
     /// The author's note.
     pub note: Option<String>,
-}
-
-/// The rank of a feature value among earlier samples of the series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rank {
-    /// Number of earlier samples at least as extreme.
-    pub reached: u32,
-    /// Number of earlier samples compared.
-    pub of: u32,
 }
 
 /// State of an anomaly.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::{Acknowledgement, Direction};
+use crate::anomaly::{Acknowledgement, Direction, Reason};
 use crate::series::Labels;
 
 /// An incident as of its latest event.
@@ -97,8 +97,11 @@ pub struct Member {
     pub peak_score: f32,
     /// Time of the highest score, milliseconds UTC.
     pub peak_at: i64,
-    /// Whether the value was above or below the expected range at the peak.
+    /// Whether the value was above or below the expected range at the peak. Without a meaning if
+    /// `reason` is [`Reason::Volatility`].
     pub direction: Direction,
+    /// The feature that contributed most at the peak.
+    pub reason: Reason,
     /// Number of episodes of the series in this incident.
     pub episodes: u32,
     /// The reason for membership: `first`, `same_kpi`, `shared`, `companion`, `burst`, `overflow`.

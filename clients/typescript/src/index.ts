@@ -33,5 +33,6 @@ export type { IngestOptions, Receipt, Rejected, Sample } from "./ingest.ts";
 export { HEARTBEAT, type Cursor, type Filter, type Heartbeat, type Link, type LinkOptions, type Phase } from "./link.ts";
 export { parsePacket, type Packet } from "./listen/packet.ts";
 export { Player, type Counters, type HeardCue, type Listening, type ListenState, type PlayerOptions } from "./listen/player.ts";
+export { sentence } from "./sentence.ts";
 export { Subscription, type Follower, type Environment, type Socket } from "./subscription.ts";
 export * from "./wire.ts";

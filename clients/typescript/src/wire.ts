@@ -94,10 +94,12 @@ export interface Anomaly {
     timestamp: number;
     value: number;
     score: number;
-    expected: number;
-    lower: number;
-    upper: number;
+    /** null if it is not known, as the edges of the expected range. */
+    expected: number | null;
+    lower: number | null;
+    upper: number | null;
   };
+  /** Without a meaning if `reason` is `volatility`: the value repeats. */
   direction: "above" | "below";
   reason: Reason;
   samples: number;
@@ -105,9 +107,9 @@ export interface Anomaly {
   acknowledged: Acknowledged | null;
   /** The latest feedback. */
   feedback: Feedback | null;
-  /** Of `of` earlier samples, `reached` were at least as extreme. */
-  rank: { reached: number; of: number } | null;
-  /** The explanation, as one sentence. */
+  /** The sentence without times, the number of samples and the end. */
+  finding: string;
+  /** The anomaly in words: series, value, expectation, start and end. Times are UTC. */
   sentence: string;
   /** The name of the mute that suppresses the alert. */
   muted: string | null;
@@ -120,7 +122,10 @@ export interface Anomaly {
 /** One anomaly with its explanation. */
 export interface ExplainedAnomaly extends Anomaly {
   explanation: {
+    /** The sentence of the anomaly and the comparison. Times are UTC. */
     sentence: string;
+    /** How the value compares with history, in a sentence. null if that says nothing of it. */
+    comparison: string | null;
     feature: Reason;
     expected: number | null;
     actual: number;
@@ -160,7 +165,9 @@ export interface Member {
   closed_at: number | null;
   peak_score: number;
   peak_at: number;
+  /** Without a meaning if `reason` is `volatility`: the value repeats. */
   direction: "above" | "below";
+  reason: Reason;
   episodes: number;
   /** The reason for membership. */
   link: "first" | "same_kpi" | "shared" | "companion" | "burst" | "overflow";

@@ -353,7 +353,6 @@ fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
         samples: 1,
         detector: "v1".into(),
         acknowledged: None,
-        rank: Some(earcon_model::Rank { reached: 1, of: 800 }),
         feedback: None,
         muted: None,
         unit: None,

@@ -92,17 +92,6 @@ pub struct Feedback {
     pub note: Option<String>,
 }
 
-/// The tail rank of the feature that is the reason of an anomaly, at the peak, among the samples
-/// that the detector remembers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rank {
-    /// How many earlier samples had the feature at least as extreme. A detector that works on
-    /// blocks of samples counts a block once.
-    pub reached: u32,
-    /// How many earlier samples were compared.
-    pub of: u32,
-}
-
 /// Why an episode is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -167,8 +156,6 @@ pub struct Anomaly {
     pub detector: String,
     /// Set once a person has seen it.
     pub acknowledged: Option<Acknowledgement>,
-    /// The tail rank of the reason at the peak; `None` if it has none.
-    pub rank: Option<Rank>,
     /// The last feedback of a person.
     pub feedback: Option<Feedback>,
     /// The name of the mute that suppressed it at its latest event.

@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::anomaly::{Acknowledgement, AnomalyId, Direction};
+use super::anomaly::{Acknowledgement, AnomalyId, Direction, Feature};
 use super::deletion::DeletionScope;
 use super::ids::{KpiName, Labels, Seq, WorkspaceId};
 use super::severity::Severity;
+use super::words::{departure, series_name};
 
 /// Names an incident for ever. The same incident found again in a replay has the same identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,6 +64,8 @@ pub struct Member {
     pub peak_at_ms: i64,
     /// Its direction then.
     pub direction: Direction,
+    /// The feature that contributed most then. Of a value that repeats, the direction says nothing.
+    pub reason: Feature,
     /// How many episodes it has had in this incident.
     pub episodes: u32,
     /// Why it is a member.
@@ -169,23 +172,15 @@ impl Incident {
         self.alerted_at_ms.is_some()
     }
 
-    /// A short description: the first mover, its direction, and the number of other series.
+    /// A short description: the first mover, how it departs, and the number of other series.
     pub fn title(&self) -> String {
-        let Some(first) = self.first() else { return "nothing".into() };
-        let way = match first.direction {
-            Direction::Above => "higher",
-            Direction::Below => "lower",
+        let Some(first) = self.first() else { return "no series is left".into() };
+        let what = departure(first.reason, Some(first.direction));
+        let others = match self.members_total.saturating_sub(1) {
+            0 => String::new(),
+            others => format!(", with {others} other series"),
         };
-        let mut title = first.kpi.to_string();
-        if !first.labels.as_str().is_empty() {
-            title.push_str(&format!(" ({})", first.labels));
-        }
-        match self.members_total.saturating_sub(1) {
-            0 => title.push_str(&format!(" {way} than expected")),
-            1 => title.push_str(&format!(" {way} than expected, and 1 other series")),
-            others => title.push_str(&format!(" {way} than expected, and {others} other series")),
-        }
-        title
+        format!("{} {what}{others}", series_name(&first.kpi, &first.labels))
     }
 
     /// Adds an entry to the timeline. A full one drops the oldest entry of its second half.
@@ -236,6 +231,7 @@ impl Incident {
             peak_score: 0.9,
             peak_at_ms: 0,
             direction: Direction::Below,
+            reason: Feature::ResidualZ,
             episodes: 1,
             link: Link::First,
             muted: None,
@@ -271,10 +267,15 @@ mod tests {
     #[test]
     fn the_title_names_the_first_mover_and_counts_the_others() {
         let mut incident = Incident::example(&["shop.orders"]);
-        assert_eq!(incident.title(), "shop.orders lower than expected");
+        assert_eq!(incident.title(), "shop.orders is below the expected range");
         incident.members_total = 40;
         incident.members[0].labels = Labels::parse("region:eu").unwrap();
-        assert_eq!(incident.title(), "shop.orders (region:eu) lower than expected, and 39 other series");
+        assert_eq!(incident.title(), "shop.orders (region:eu) is below the expected range, with 39 other series");
+        incident.members_total = 2;
+        incident.members[0].direction = Direction::Above;
+        assert_eq!(incident.title(), "shop.orders (region:eu) is above the expected range, with 1 other series");
+        incident.members[0].reason = Feature::Volatility;
+        assert_eq!(incident.title(), "shop.orders (region:eu) repeats the same value, with 1 other series");
     }
 
     #[test]

@@ -17,10 +17,9 @@ pub mod series_table;
 mod severity;
 mod small;
 mod timestamp;
+pub mod words;
 
-pub use anomaly::{
-    Acknowledgement, Anomaly, AnomalyId, Direction, EpisodeEnd, Feature, Feedback, FeedbackOutcome, Rank,
-};
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, EpisodeEnd, Feature, Feedback, FeedbackOutcome};
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use deletion::{Deletion, DeletionScope};

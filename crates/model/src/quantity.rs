@@ -34,6 +34,8 @@ const SUFFIXES: [(&str, &str, bool, f64); 13] = [
 ];
 
 const LARGE: [(f64, &str); 5] = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+/// Most decimals that are added to tell two numbers apart.
+const MOST_DECIMALS: u8 = 16;
 const SMALL: [(f64, &str); 4] = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
 
 impl Unit {
@@ -80,27 +82,58 @@ impl Unit {
 
     /// A value with this unit. `–` stands for a value that is not known.
     pub fn write(&self, value: f64) -> String {
+        self.write_finer(value, 0)
+    }
+
+    /// As [`write`](Self::write), with so many more decimals.
+    pub fn write_finer(&self, value: f64, more: u8) -> String {
         if !value.is_finite() {
             return "–".to_owned();
         }
         let value = value * self.factor;
         let (scale, prefix) = self.scale(value.abs());
-        self.join(&number(value / scale), prefix)
+        self.join(&finer(value / scale, more), prefix)
     }
 
     /// Both ends of a range in the unit of the larger: `1.1–2 MB/s`.
     pub fn write_range(&self, low: f64, high: f64) -> String {
+        self.write_range_finer(low, high, 0)
+    }
+
+    /// As [`write_range`](Self::write_range), with so many more decimals.
+    pub fn write_range_finer(&self, low: f64, high: f64, more: u8) -> String {
         if !low.is_finite() || !high.is_finite() {
             return "–".to_owned();
         }
         let (low, high) = (low * self.factor, high * self.factor);
         let (scale, prefix) = self.scale(low.abs().max(high.abs()));
-        let (from, to) = (number(low / scale), number(high / scale));
+        let (from, to) = (finer(low / scale, more), finer(high / scale, more));
         if from == to {
             return self.join(&to, prefix);
         }
         let dash = if low < 0.0 || high < 0.0 { " to " } else { "–" };
         self.join(&format!("{from}{dash}{to}"), prefix)
+    }
+
+    /// The numbers of a scale without their unit, all with the same prefix and with decimals that
+    /// tell them apart, and their unit with the prefix.
+    pub fn write_scale(&self, numbers: &[f64]) -> (Vec<String>, String) {
+        let numbers: Vec<f64> = numbers.iter().map(|number| number * self.factor).collect();
+        let largest = numbers.iter().fold(0.0, |largest: f64, number| largest.max(number.abs()));
+        let (scale, prefix) = self.scale(largest);
+        let texts = |more: u8| numbers.iter().map(|number| finer(number / scale, more)).collect::<Vec<_>>();
+        let differ = |texts: &[String]| texts.windows(2).all(|pair| pair[0] != pair[1]);
+        let texts = (0..MOST_DECIMALS).map(texts).find(|texts| differ(texts)).unwrap_or_else(|| texts(0));
+        (texts, format!("{prefix}{}", self.symbol))
+    }
+
+    /// How many more decimals tell a value from one end of a range, whether in the value's own unit
+    /// or in that of the range. At most 16.
+    pub fn decimals_between(&self, value: f64, end: f64, (low, high): (f64, f64)) -> u8 {
+        let [value, end, low, high] = [value, end, low, high].map(|number| number * self.factor);
+        let scales = [value.abs(), low.abs().max(high.abs())].map(|magnitude| self.scale(magnitude).0);
+        let apart = |more: u8| scales.iter().all(|scale| finer(value / scale, more) != finer(end / scale, more));
+        (0..MOST_DECIMALS).find(|more| apart(*more)).unwrap_or(MOST_DECIMALS)
     }
 
     fn join(&self, number: &str, prefix: &str) -> String {
@@ -132,12 +165,17 @@ impl Unit {
 /// Halves are rounded away from zero, before the number becomes a text. So JavaScript and Rust
 /// write the same.
 pub fn number(value: f64) -> String {
+    finer(value, 0)
+}
+
+/// A number with so many more decimals.
+fn finer(value: f64, more: u8) -> String {
     let magnitude = value.abs();
     if !value.is_finite() {
         return "–".to_owned();
     }
     if magnitude != 0.0 && !(1e-4..1e12).contains(&magnitude) {
-        return scientific(value);
+        return scientific(value, 2 + usize::from(more));
     }
     let places = match magnitude {
         1e3.. => 0,
@@ -147,7 +185,7 @@ pub fn number(value: f64) -> String {
         1e-2.. => 4,
         1e-3.. => 5,
         _ => 6,
-    };
+    } + i32::from(more);
     let power = 10f64.powi(places);
     let rounded = (magnitude * power).round() / power;
     let text = format!("{rounded:.*}", places as usize);
@@ -158,16 +196,17 @@ pub fn number(value: f64) -> String {
     format!("{sign}{}{fraction}", thousands(whole))
 }
 
-/// `2.5e-7`: at most two decimals.
-fn scientific(value: f64) -> String {
+/// `2.5e-7`: at most two decimals, or more if asked for.
+fn scientific(value: f64, decimals: usize) -> String {
     // The shortest digits that give the same number, which JavaScript writes too.
     let exact = format!("{:e}", value.abs());
     let (mantissa, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
-    let mantissa = (mantissa.parse::<f64>().unwrap_or(0.0) * 100.0).round() / 100.0;
+    let power = 10f64.powi(decimals as i32);
+    let mantissa = (mantissa.parse::<f64>().unwrap_or(0.0) * power).round() / power;
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (mantissa, exponent) = if mantissa >= 10.0 { (mantissa / 10.0, exponent + 1) } else { (mantissa, exponent) };
     let sign = if value < 0.0 { "-" } else { "" };
-    format!("{sign}{}e{exponent}", trimmed(&format!("{mantissa:.2}")))
+    format!("{sign}{}e{exponent}", trimmed(&format!("{mantissa:.decimals$}")))
 }
 
 fn trimmed(text: &str) -> &str {
@@ -217,6 +256,33 @@ mod tests {
         for (unit, shown) in cases().symbols {
             assert_eq!(symbol(&unit), shown, "{unit}");
         }
+    }
+
+    #[test]
+    fn decimals_tell_a_value_from_the_end_of_a_range() {
+        let plain = Unit::plain();
+        assert_eq!(plain.decimals_between(120.0, 105.75, (90.25, 105.75)), 0);
+        let more = plain.decimals_between(100.04, 100.01, (90.0, 100.01));
+        assert_eq!(plain.write_finer(100.04, more), "100.04");
+        assert_eq!(plain.write_range_finer(90.0, 100.01, more), "90–100.01");
+        let bytes = Unit::stated("By/s");
+        let more = bytes.decimals_between(1e6, 999_999.0, (900e3, 999_999.0));
+        assert_eq!(bytes.write_range_finer(900e3, 999_999.0, more), "900–999.999 kB/s");
+        let more = plain.decimals_between(1e13 + 1.0, 1e13, (0.0, 1e13));
+        assert_ne!(plain.write_finer(1e13 + 1.0, more), plain.write_finer(1e13, more));
+        assert_eq!(plain.decimals_between(1.0, 1.0, (0.0, 1.0)), MOST_DECIMALS);
+    }
+
+    #[test]
+    fn the_numbers_of_a_scale_have_one_unit_and_differ() {
+        let written = |unit: &str, numbers: &[f64]| {
+            let (texts, unit) = Unit::stated(unit).write_scale(numbers);
+            (texts.join(" "), unit)
+        };
+        assert_eq!(written("By/s", &[0.0, 5e5, 1e6]), ("0 0.5 1".into(), "MB/s".into()));
+        assert_eq!(written("1", &[1000.2, 1000.4, 1000.6]), ("1000.2 1000.4 1000.6".into(), String::new()));
+        assert_eq!(written("ratio", &[-0.5, 0.5]), ("-50 50".into(), "%".into()));
+        assert_eq!(written("ms", &[5.0, 5.0]), ("5 5".into(), "ms".into()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Joins pages of history, and formats CSV. Pure.
 
-use earcon_client::{Anomaly, AnomalyState, Direction, History};
+use earcon_client::{Anomaly, AnomalyState, Direction, History, Reason};
 use serde_json::Value;
 
 use crate::cli::text::label_text;
@@ -79,7 +79,7 @@ pub(super) fn anomalies_csv(anomalies: &[Anomaly]) -> String {
             anomaly.last_at.to_string(),
             anomaly.closed_at.map(|at| at.to_string()).unwrap_or_default(),
             anomaly.samples.to_string(),
-            direction(anomaly.direction).to_owned(),
+            direction(anomaly).to_owned(),
             peak.timestamp.to_string(),
             peak.value.to_string(),
             peak.score.to_string(),
@@ -103,12 +103,13 @@ pub(super) fn state(state: AnomalyState) -> &'static str {
     }
 }
 
-/// `above`, `below`, or empty if unknown.
-pub(super) fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Above => "above",
-        Direction::Below => "below",
-        Direction::Unknown => "",
+/// `above`, `below`, `repeats`, or empty if unknown.
+pub(super) fn direction(anomaly: &Anomaly) -> &'static str {
+    match (anomaly.reason, anomaly.direction) {
+        (Reason::Volatility, _) => "repeats",
+        (_, Direction::Above) => "above",
+        (_, Direction::Below) => "below",
+        (_, Direction::Unknown) => "",
     }
 }
 
@@ -143,6 +144,16 @@ mod tests {
         assert_eq!(next_from(&whole), None);
         let times: Vec<_> = whole.series[0].samples.iter().filter_map(|row| timestamp(row)).collect();
         assert_eq!(times, [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_value_that_repeats_is_on_no_side() {
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../../tests/conformance/sentences.json")).unwrap();
+        let all: Vec<Anomaly> =
+            cases.iter().map(|case| serde_json::from_value(case["anomaly"].clone()).unwrap()).collect();
+        let sides: Vec<_> = all.iter().map(direction).collect();
+        assert_eq!(sides[..5], ["below", "above", "above", "repeats", "repeats"]);
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn anomaly(anomaly: &Anomaly) -> Vec<String> {
         lasted(anomaly.last_at.saturating_sub(anomaly.opened_at)),
         state(anomaly.state).to_owned(),
         series(&anomaly.kpi, &anomaly.labels),
-        plain(&format!("{} {}", unit.write(peak.value), direction(anomaly.direction))).into_owned(),
+        plain(&format!("{} {}", unit.write(peak.value), direction(anomaly))).into_owned(),
         range.map_or_else(|| "·".to_owned(), |range| plain(&range).into_owned()),
         format!("{:.2}", peak.score),
         anomaly.acknowledged.as_ref().map(|seen| plain(&seen.by).into_owned()).unwrap_or_default(),

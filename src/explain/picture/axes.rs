@@ -4,7 +4,7 @@ const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-const STEPS: [i64; 22] = [
+const STEPS: [i64; 25] = [
     SECOND,
     2 * SECOND,
     5 * SECOND,
@@ -27,26 +27,28 @@ const STEPS: [i64; 22] = [
     7 * DAY,
     14 * DAY,
     28 * DAY,
+    56 * DAY,
+    112 * DAY,
+    364 * DAY,
 ];
 
-/// At most about `most` round numbers in `low..=high`, with how many decimals they need.
-pub(super) fn numbers(low: f64, high: f64, most: usize) -> (Vec<f64>, usize) {
+/// At most about `most` round numbers in `low..=high`.
+pub(super) fn numbers(low: f64, high: f64, most: usize) -> Vec<f64> {
     let rough = (high - low) / most.max(1) as f64;
     if !(rough.is_normal() && rough > 0.0) {
-        return (vec![low], 2);
+        return vec![low];
     }
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|step| *step >= rough).unwrap_or(rough);
     let first = (low / step).ceil();
     let count = ((high / step).floor() - first).clamp(0.0, 50.0) as usize;
-    let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
-    ((0..=count).map(|i| (first + i as f64) * step + 0.0).collect(), decimals)
+    (0..=count).map(|i| (first + i as f64) * step + 0.0).collect()
 }
 
 /// At most about `most` round local times in the range, as moments, with their texts.
 pub(super) fn times(from_ms: i64, to_ms: i64, most: usize, local_ms: &dyn Fn(i64) -> i64) -> Vec<(i64, String)> {
     let rough = (to_ms - from_ms).max(1) / most.max(1) as i64;
-    let step = STEPS.into_iter().find(|step| *step >= rough).unwrap_or(28 * DAY);
+    let step = STEPS.into_iter().find(|step| *step >= rough).unwrap_or(364 * DAY);
     let first = local_ms(from_ms).div_euclid(step) + 1;
     let mut found = Vec::new();
     for number in first..first.saturating_add(60) {

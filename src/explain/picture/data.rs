@@ -23,6 +23,8 @@ pub struct Point {
 pub struct PictureData<'a> {
     /// The anomaly.
     pub anomaly: &'a Anomaly,
+    /// The finding in words, for readers who do not see the picture.
+    pub finding: &'a str,
     /// Its series in time order.
     pub points: &'a [Point],
     /// First moment shown, milliseconds UTC.

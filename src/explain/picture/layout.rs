@@ -3,13 +3,15 @@
 use super::axes::{numbers, times};
 use super::data::{PictureData, Point};
 use super::scene::{Anchor, Role, Scene, Shape, Size};
-use earcon_model::Direction;
+use super::text::{self, LETTER, cut, detail, title};
+use earcon_model::quantity::Unit;
 
-/// The size of a character, in pixels. Both renderers use a fixed pitch.
-const CHARACTER: f32 = 7.3;
-const TOP: f32 = 52.0;
+const TOP: f32 = 50.0;
 const BOTTOM: f32 = 30.0;
+const LEFT: f32 = 18.0;
 const RIGHT: f32 = 18.0;
+/// The room of a unit, in pixels. A longer one is cut; the line above the plot has it too.
+const WIDEST_UNIT: f32 = 10.0 * LETTER;
 
 /// From time and value to pixels.
 struct Plane {
@@ -39,11 +41,12 @@ impl Plane {
 pub fn lay_out(data: &PictureData<'_>, size: Size) -> Scene {
     let (low, high) = range(data);
     let (width, height) = (size.width as f32, size.height as f32);
-    let (ticks, decimals) = numbers(low, high, (height / 60.0) as usize + 1);
-    let texts: Vec<String> = ticks.iter().map(|tick| tick_text(*tick, decimals)).collect();
-    let widest = texts.iter().map(String::len).max().unwrap_or(1).min(12) as f32;
+    let unit = Unit::of_kpi(data.anomaly.kpi.as_str(), data.anomaly.unit.as_deref());
+    let (ticks, symbol) = value_ticks(low, high, height - TOP - BOTTOM, &unit);
+    let symbol = cut(&symbol, WIDEST_UNIT);
+    let widest = ticks.iter().map(|(_, text)| text::width(text)).fold(text::width(&symbol), f32::max);
     let plane = Plane {
-        left: 18.0 + widest * CHARACTER,
+        left: LEFT + widest,
         right: width - RIGHT,
         top: TOP,
         bottom: height - BOTTOM,
@@ -54,46 +57,62 @@ pub fn lay_out(data: &PictureData<'_>, size: Size) -> Scene {
     };
     let mut shapes = Vec::new();
     marked(&mut shapes, data, &plane);
-    for (tick, text) in ticks.iter().zip(texts) {
-        let y = plane.y(*tick);
+    for (tick, text) in ticks {
+        let y = plane.y(tick);
         shapes.push(line(Role::Grid, 1.0, vec![(plane.left, y), (plane.right, y)]));
         shapes.push(Shape::Text(Role::Faint, Anchor::End, plane.left - 8.0, y + 4.0, text));
     }
     series(&mut shapes, data, &plane);
     shapes.push(line(Role::Faint, 1.0, vec![(plane.left, plane.bottom), (plane.right, plane.bottom)]));
-    let every = ((plane.right - plane.left) / 90.0).max(1.0) as usize;
-    for (at_ms, text) in times(plane.from_ms, plane.to_ms, every, data.local_ms) {
-        let x = plane.x(at_ms);
-        shapes.push(line(Role::Faint, 1.0, vec![(x, plane.bottom), (x, plane.bottom + 4.0)]));
-        let half = text.len() as f32 * CHARACTER / 2.0;
-        if x - half >= plane.left - 8.0 && x + half <= width {
-            shapes.push(Shape::Text(Role::Faint, Anchor::Middle, x, plane.bottom + 19.0, text));
-        }
+    let below = plane.bottom + 19.0;
+    if !symbol.is_empty() {
+        shapes.push(Shape::Text(Role::Faint, Anchor::End, plane.left - 8.0, below, symbol));
     }
-    let title = titles(&mut shapes, data, width);
-    Scene { size, title, shapes }
+    for (x, text) in time_ticks(data, &plane, width) {
+        shapes.push(line(Role::Faint, 1.0, vec![(x, plane.bottom), (x, plane.bottom + 4.0)]));
+        shapes.push(Shape::Text(Role::Faint, Anchor::Middle, x, below, text));
+    }
+    titles(&mut shapes, data, &unit, width);
+    Scene { size, title: data.finding.to_owned(), shapes }
 }
 
-fn titles(shapes: &mut Vec<Shape>, data: &PictureData<'_>, width: f32) -> String {
-    let anomaly = data.anomaly;
-    let labels: Vec<String> = anomaly.labels.pairs().map(|(key, value)| format!("{key}={value}")).collect();
-    let title = match labels.is_empty() {
-        true => anomaly.kpi.to_string(),
-        false => format!("{} {}", anomaly.kpi, labels.join(" ")),
+/// The lines above the plot.
+fn titles(shapes: &mut Vec<Shape>, data: &PictureData<'_>, unit: &Unit, width: f32) {
+    let room = width - LEFT - RIGHT;
+    let (title, detail) = (cut(&title(data.anomaly), room), detail(data, unit, room));
+    shapes.push(Shape::Text(Role::Ink, Anchor::Start, LEFT, 20.0, title));
+    shapes.push(Shape::Text(Role::Faint, Anchor::Start, LEFT, 37.0, detail));
+}
+
+/// Round values with their texts: at least two, with room between them. The second part is the
+/// unit of the texts.
+fn value_ticks(low: f64, high: f64, height: f32, unit: &Unit) -> (Vec<(f64, String)>, String) {
+    let usual = (height / 60.0) as usize + 2;
+    let ticks = (usual..=usual + 4).map(|most| numbers(low, high, most)).find(|ticks| ticks.len() > 1);
+    let ticks = ticks.unwrap_or_else(|| vec![low, high]);
+    let (texts, symbol) = unit.write_scale(&ticks);
+    (ticks.into_iter().zip(texts).collect(), symbol)
+}
+
+/// Round times with their texts: at least two if there are any, with room between them.
+fn time_ticks(data: &PictureData<'_>, plane: &Plane, width: f32) -> Vec<(f32, String)> {
+    let usual = ((plane.right - plane.left) / 90.0).max(2.0) as usize;
+    let placed = |most: usize| {
+        let mut end = plane.left - 8.0;
+        let all = times(plane.from_ms, plane.to_ms, most, data.local_ms).into_iter();
+        let mut fitting = Vec::new();
+        for (x, text) in all.map(|(at_ms, text)| (plane.x(at_ms), text)) {
+            let half = 0.5 * text::width(&text);
+            if x - half >= end && x + half <= width {
+                end = x + half + LETTER;
+                fitting.push((x, text));
+            }
+        }
+        fitting
     };
-    let at = (data.local_ms)(anomaly.peak_at_ms);
-    let when = jiff::Timestamp::from_millisecond(at)
-        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
-    let side = if anomaly.direction == Direction::Above { "above" } else { "below" };
-    let expected = match anomaly.peak_expected.is_finite() {
-        true => format!(", {side} {} expected", plain(anomaly.peak_expected)),
-        false => String::new(),
-    };
-    let detail = format!("{}{expected}, {when} {}", plain(anomaly.peak_value), data.zone);
-    let most = ((width - 36.0) / CHARACTER).max(4.0) as usize;
-    shapes.push(Shape::Text(Role::Ink, Anchor::Start, 18.0, 22.0, cut(&title, most)));
-    shapes.push(Shape::Text(Role::Faint, Anchor::Start, 18.0, 40.0, cut(&detail, most)));
-    format!("{title}: {detail}")
+    let all: Vec<_> = (usual..=2 * usual + 4).map(placed).collect();
+    let enough = all.iter().position(|ticks| ticks.len() > 1);
+    all.into_iter().nth(enough.unwrap_or(0)).unwrap_or_default()
 }
 
 /// The time of the episode, behind everything.
@@ -190,41 +209,4 @@ fn range(data: &PictureData<'_>) -> (f64, f64) {
 
 fn line(role: Role, width: f32, points: Vec<(f32, f32)>) -> Shape {
     Shape::Line { role, width, dashed: false, points }
-}
-
-fn tick_text(value: f64, decimals: usize) -> String {
-    let size = value.abs();
-    match size {
-        _ if size >= 1e15 || decimals > 6 => format!("{value:.1e}"),
-        _ if size >= 1e12 => format!("{}T", short(value / 1e12)),
-        _ if size >= 1e9 => format!("{}G", short(value / 1e9)),
-        _ if size >= 1e6 => format!("{}M", short(value / 1e6)),
-        _ if size >= 1e4 => format!("{}k", short(value / 1e3)),
-        _ => format!("{value:.decimals$}"),
-    }
-}
-
-fn short(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn plain(value: f64) -> String {
-    let size = value.abs();
-    match size {
-        0.0 => "0".to_owned(),
-        _ if !(1e-4..1e9).contains(&size) => format!("{value:.3e}"),
-        _ => {
-            let places = (3.0 - size.log10().floor()).clamp(0.0, 8.0) as usize;
-            let text = format!("{value:.places$}");
-            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-        }
-    }
-}
-
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(2)).chain("..".chars()).collect()
 }

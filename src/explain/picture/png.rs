@@ -76,6 +76,8 @@ fn path(points: &[(f32, f32)], closed: bool) -> Option<Path> {
 }
 
 fn write(pixels: &mut Pixmap, colour: [u8; 3], anchor: Anchor, at: (f32, f32), text: &str) {
+    // The font has a hyphen in place of the dash of ranges.
+    let text = &text.replace('–', "-");
     let pitch = get_raster_width(FontWeight::Regular, LETTERS);
     let length = (text.chars().count() * pitch) as f32;
     let left = match anchor {
@@ -86,8 +88,11 @@ fn write(pixels: &mut Pixmap, colour: [u8; 3], anchor: Anchor, at: (f32, f32), t
     let (mut left, top) = (left.round() as i64, (at.1 - ASCENT).round() as i64);
     let (width, height) = (i64::from(pixels.width()), i64::from(pixels.height()));
     for letter in text.chars() {
-        let raster =
-            get_raster(letter, FontWeight::Regular, LETTERS).or_else(|| get_raster('?', FontWeight::Regular, LETTERS));
+        if letter == '…' {
+            dots(pixels, colour, left, top + ASCENT as i64);
+        }
+        let raster = get_raster(letter, FontWeight::Regular, LETTERS)
+            .or_else(|| get_raster(fallback(letter), FontWeight::Regular, LETTERS));
         let rows = raster.iter().flat_map(|raster| raster.raster().iter().enumerate());
         for (down, row) in rows {
             for (across, ink) in row.iter().enumerate().filter(|(_, ink)| **ink > 0) {
@@ -98,6 +103,21 @@ fn write(pixels: &mut Pixmap, colour: [u8; 3], anchor: Anchor, at: (f32, f32), t
             }
         }
         left += pitch as i64;
+    }
+}
+
+/// A letter that the font has in place of one that it lacks.
+fn fallback(letter: char) -> char {
+    if letter == '…' { ' ' } else { '?' }
+}
+
+/// An ellipsis on the base line, as wide as a letter.
+fn dots(pixels: &mut Pixmap, colour: [u8; 3], left: i64, base: i64) {
+    let (width, height) = (i64::from(pixels.width()), i64::from(pixels.height()));
+    for (x, y) in [1, 3, 5].into_iter().flat_map(|x| [(left + x, base - 1), (left + x, base - 2)]) {
+        if (0..width).contains(&x) && (0..height).contains(&y) {
+            blend(&mut pixels.pixels_mut()[(y * width + x) as usize], colour, 255);
+        }
     }
 }
 

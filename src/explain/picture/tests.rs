@@ -24,7 +24,6 @@ fn anomaly(opened: i64, last: i64) -> Anomaly {
         samples: 12,
         detector: "d".into(),
         acknowledged: None,
-        rank: None,
         feedback: None,
         muted: None,
         unit: None,
@@ -54,7 +53,8 @@ fn scene(points: &[Point]) -> Scene {
     let anomaly = anomaly(1_200_000, 1_275_000);
     let local = |at: i64| at + 3_600_000;
     let (from_ms, to_ms) = (START, START + 1_800_000);
-    lay_out(&PictureData { anomaly: &anomaly, points, from_ms, to_ms, local_ms: &local, zone: "Europe/Berlin" }, SIZE)
+    let (anomaly, finding, zone) = (&anomaly, "revenue is <above>", "Europe/Berlin");
+    lay_out(&PictureData { anomaly, finding, points, from_ms, to_ms, local_ms: &local, zone }, SIZE)
 }
 
 #[test]
@@ -71,7 +71,9 @@ fn the_picture_shows_the_episode_its_peak_the_band_and_local_times() {
         "prefers-color-scheme",
         ">01:05<",
         "a&lt;b",
-        "171.5, above 101.2 expected",
+        ">171.5, expected 88–114, 2026-03-01 01:20:20 Europe/Berlin<",
+        ">checkout.revenue (region:eu, shop:a&lt;b)<",
+        r#"aria-label="revenue is &lt;above&gt;""#,
     ] {
         assert!(text.contains(part), "{part}");
     }
@@ -117,11 +119,132 @@ fn odd_series_make_a_picture_too() {
     }
 }
 
+/// A text of an SVG: its anchor, its box, and its letters.
+struct Label {
+    anchor: String,
+    left: f32,
+    right: f32,
+    base: f32,
+    text: String,
+}
+
+/// Reads the texts of an SVG. A letter of its 12 px font is 7.22 px wide.
+fn labels(svg: &str) -> Vec<Label> {
+    assert!(svg.contains("text{font:12px "), "at least 10 px");
+    let parse = |text: &str| {
+        let attribute =
+            |name: &str| text.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let number = |name: &str| attribute(name).parse::<f32>().unwrap();
+        let inner = text.split('>').nth(1).unwrap().split('<').next().unwrap();
+        let inner = inner.replace("&lt;", "<").replace("&amp;", "&");
+        let width: f32 = inner.chars().map(|letter| if letter > '\u{3000}' { 14.44 } else { 7.22 }).sum();
+        let anchor = attribute("text-anchor");
+        let left = match anchor.as_str() {
+            "start" => number("x"),
+            "middle" => number("x") - 0.5 * width,
+            _ => number("x") - width,
+        };
+        Label { anchor, left, right: left + width, base: number("y"), text: inner }
+    };
+    svg.split("<text ").skip(1).map(parse).collect()
+}
+
+/// Pictures as small as in a chat have a title, the unit and a scale that can be read.
+#[test]
+fn small_pictures_are_legible() {
+    const MINUTE: i64 = 60_000;
+    const DAY: i64 = 1_440 * MINUTE;
+    let many = "datacenter:frankfurt-am-main-1,host:web-0123456789.example.org,店:東京駅前店";
+    let series =
+        [("shop.latency", "", "ms"), ("a", "region:eu", "By/s"), ("orders", many, "{request}/s"), ("p", "", "%")];
+    let scales = [(100.0, 1.0), (0.0, 1e-7), (1e9, 3.0), (-5e4, 2e4), (0.5, 0.001), (3e15, 1e15), (1e-3, 1e-3)];
+    let spans = [5 * MINUTE, 11 * MINUTE, 47 * MINUTE, 300 * MINUTE, 2 * DAY, 9 * DAY, 57 * DAY, 500 * DAY];
+    for (number, span) in spans.into_iter().enumerate() {
+        for (kpi, labelled, unit) in series {
+            for (level, noise) in scales {
+                let at = |i: i64| START + number as i64 * 7_777_777 + i * span / 100;
+                let value =
+                    |i: i64| level + noise * (((i * 7_919) % 101) as f64 / 101.0 + if i == 70 { 4.0 } else { 0.0 });
+                let points: Vec<Point> = (0..100)
+                    .map(|i| Point {
+                        at_ms: at(i),
+                        low: value(i),
+                        high: value(i),
+                        expected: level,
+                        lower: level - noise,
+                        upper: level + noise,
+                    })
+                    .collect();
+                let odd = Anomaly {
+                    kpi: KpiName::new(kpi).unwrap(),
+                    labels: Labels::parse(labelled).unwrap(),
+                    unit: Some(unit.into()),
+                    opened_at_ms: at(70),
+                    last_at_ms: at(71),
+                    peak_at_ms: at(70),
+                    peak_value: value(70),
+                    peak_lower: level - noise,
+                    peak_upper: level + noise,
+                    ..anomaly(0, 0)
+                };
+                let local = |at: i64| at + 5 * 3_600_000 + 1_800_000;
+                let (from_ms, to_ms) = (at(0), at(99));
+                let data = PictureData {
+                    anomaly: &odd,
+                    finding: "",
+                    points: &points,
+                    from_ms,
+                    to_ms,
+                    local_ms: &local,
+                    zone: "Asia/Kolkata",
+                };
+                let scene = lay_out(&data, Size { width: 285, height: 160 });
+                check_small(&labels(&svg(&scene, Theme::Light)), kpi, unit);
+                if let (Ok(dir), 100.0) = (std::env::var("EARCON_PICTURES"), level) {
+                    std::fs::write(format!("{dir}/{kpi}-{number}.png"), png(&scene, Theme::Light).unwrap()).unwrap();
+                }
+            }
+        }
+    }
+}
+
+fn check_small(labels: &[Label], kpi: &str, unit: &str) {
+    let all: Vec<&str> = labels.iter().map(|label| label.text.as_str()).collect();
+    let title = &labels.iter().find(|label| label.base == 20.0).unwrap().text;
+    assert!(title.starts_with(kpi) && (kpi != "orders" || title.ends_with('…')), "{all:?}");
+    let letters = match unit {
+        "By/s" => "B/s",
+        "{request}/s" => "request/s",
+        "ms" => "s",
+        unit => unit,
+    };
+    assert!(
+        labels.iter().any(|label| label.base == 149.0 && label.anchor == "end" && label.text.ends_with(letters)),
+        "{all:?}"
+    );
+    let values = labels.iter().filter(|label| label.anchor == "end" && label.base < 149.0);
+    let mut values: Vec<&str> = values.map(|label| label.text.as_str()).collect();
+    values.dedup();
+    let times = labels.iter().filter(|label| label.anchor == "middle").count();
+    assert!(values.len() >= 2 && times >= 2, "{all:?}");
+    for (place, one) in labels.iter().enumerate() {
+        assert!(
+            one.left >= 0.0 && one.right <= 285.0 && one.base >= 12.0 && one.base <= 157.0,
+            "{}: {all:?}",
+            one.text
+        );
+        for other in &labels[place + 1..] {
+            let apart = one.right <= other.left || other.right <= one.left || (one.base - other.base).abs() >= 12.0;
+            assert!(apart, "{} and {}: {all:?}", one.text, other.text);
+        }
+    }
+}
+
 #[test]
 fn ticks_are_round_and_few() {
-    assert_eq!(super::axes::numbers(0.3, 97.0, 5), (vec![20.0, 40.0, 60.0, 80.0], 0));
-    assert_eq!(super::axes::numbers(-0.012, 0.013, 3).1, 2);
-    assert_eq!(super::axes::numbers(5.0, 5.0, 3).0.len(), 1);
+    assert_eq!(super::axes::numbers(0.3, 97.0, 5), [20.0, 40.0, 60.0, 80.0]);
+    assert_eq!(super::axes::numbers(-0.012, 0.013, 3), [-0.01, 0.0, 0.01]);
+    assert_eq!(super::axes::numbers(5.0, 5.0, 3).len(), 1);
     let day = super::axes::times(START, START + 86_400_000, 8, &|at| at);
     assert_eq!(day.len(), 8);
     assert_eq!((day[0].1.as_str(), day[7].1.as_str()), ("03:00", "Mar 02"));

@@ -55,7 +55,10 @@ impl<'a> InForce<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Explanation)]
 pub(crate) struct WireExplanation<'a> {
+    /// The anomaly's sentence and the comparison. Times are UTC.
     sentence: &'a str,
+    /// How its value compares with history, in a sentence; null if that says nothing of it.
+    comparison: Option<&'a str>,
     /// The unusual feature: `robust_z`, `residual_z`, `volatility` or `slope`.
     #[schema(value_type = String)]
     feature: Feature,
@@ -65,7 +68,7 @@ pub(crate) struct WireExplanation<'a> {
     /// Lower and upper edge of the expected range.
     #[schema(value_type = Option<Vec<f64>>)]
     band: Option<[f64; 2]>,
-    /// The rank of the peak among the values of this hour of the day; null when history has none.
+    /// How the peak compares with the values of this hour of the day; null when history has none.
     rarity: Option<WireRarity<'a>>,
     since: i64,
     similar: Vec<Similar<'a>>,
@@ -76,6 +79,7 @@ impl<'a> WireExplanation<'a> {
         let band = [anomaly.peak_lower, anomaly.peak_upper];
         Self {
             sentence: &found.sentence,
+            comparison: found.comparison.as_deref(),
             feature: anomaly.reason,
             expected: anomaly.peak_expected.is_finite().then_some(anomaly.peak_expected),
             actual: anomaly.peak_value,
@@ -94,7 +98,7 @@ impl<'a> WireExplanation<'a> {
     }
 }
 
-/// The rank of a value among those of the same hour of the last four weeks.
+/// How a value compares with those of the same hour of the last four weeks.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rarity)]
 pub(crate) struct WireRarity<'a> {

@@ -51,6 +51,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("Incident", one_of("state", &["open", "closed", "merged"])),
         ("Member", one_of("state", &["open", "closed"])),
         ("Member", one_of("direction", &["above", "below"])),
+        ("Member", one_of("reason", &["robust_z", "residual_z", "volatility", "slope"])),
         ("Member", one_of("link", &["first", "same_kpi", "shared", "companion", "burst", "overflow"])),
         (
             "TimelineEntry",

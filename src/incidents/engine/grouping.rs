@@ -15,6 +15,7 @@ pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
         peak_score: anomaly.peak_score,
         peak_at_ms: anomaly.peak_at_ms,
         direction: anomaly.direction,
+        reason: anomaly.reason,
         episodes: 1,
         link: Link::First,
         muted,

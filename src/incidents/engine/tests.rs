@@ -61,7 +61,6 @@ fn anomaly(name: &str, opened_at_ms: i64, score: f32) -> Anomaly {
         detector: "d".into(),
         acknowledged: None,
         feedback: None,
-        rank: None,
         muted: None,
         unit: None,
         end: None,

@@ -7,7 +7,7 @@ use crate::live::wire::{event_json, event_json_rated};
 use earcon_model::{
     Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, DetectorEvent, DetectorRef, DetectorSlots, Direction,
     EpisodeEnd, Feature, Feedback, FeedbackOutcome, Incident, IncidentEvent, IncidentId, JobId, KpiEvent, KpiName,
-    Link, Member, Rank, RunId, Subject, TimelineEntry, TimelineKind, WorkspaceId,
+    Link, Member, RunId, Subject, TimelineEntry, TimelineKind, WorkspaceId,
 };
 
 fn number() -> impl Strategy<Value = f64> {
@@ -81,7 +81,6 @@ prop_compose! {
             reason: [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope][samples as usize % 4],
             samples,
             detector: "season-reach-1".to_owned(),
-            rank: by.as_ref().map(|by| Rank { reached: by.len() as u32, of: samples }),
             muted: by.clone(),
             unit: by.clone(),
             end: closed_at_ms.map(|_| EpisodeEnd::SeriesEnded),
@@ -104,6 +103,7 @@ prop_compose! {
             peak_score: anomaly.peak_score,
             peak_at_ms: anomaly.peak_at_ms,
             direction: anomaly.direction,
+            reason: anomaly.reason,
             episodes: anomaly.samples,
             link: shared.clone().map_or(Link::Burst, Link::Shared),
             muted: shared.clone(),

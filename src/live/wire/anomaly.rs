@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::labels::{LabelMap, label_map};
-use crate::live::sentence::sentence;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, EpisodeEnd, Feedback, Rank};
+use crate::live::sentence::{finding, sentence_of};
+use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, EpisodeEnd, Feedback};
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -50,7 +50,7 @@ pub struct WireAnomaly<'a> {
     last_at: i64,
     closed_at: Option<i64>,
     peak: Peak,
-    /// `above` or `below`.
+    /// `above` or `below`; without a meaning if `reason` is `volatility`.
     #[schema(value_type = String)]
     direction: earcon_model::Direction,
     /// The feature that contributed most: `robust_z`, `residual_z`, `volatility` or `slope`.
@@ -61,11 +61,12 @@ pub struct WireAnomaly<'a> {
     acknowledged: Option<WireAcknowledgement<'a>>,
     /// The last feedback.
     feedback: Option<WireFeedback<'a>>,
-    /// The tail rank of the reason at the peak; null if it has none.
-    rank: Option<WireRank>,
     /// The unit of the values, if it was stated.
     unit: Option<&'a str>,
-    /// The reason in a sentence.
+    /// The sentence without times, the number of samples and the end: for readers who write times
+    /// in a zone of their own.
+    finding: String,
+    /// The anomaly in words: series, value, expectation, start and end. Times are UTC.
     sentence: String,
     /// The name of the mute that suppresses its alert.
     muted: Option<&'a str>,
@@ -76,6 +77,7 @@ pub struct WireAnomaly<'a> {
 impl<'a> WireAnomaly<'a> {
     /// The wire form of an anomaly.
     pub fn from_anomaly(anomaly: &'a Anomaly) -> Self {
+        let finding = finding(anomaly);
         Self {
             id: anomaly.id.to_string(),
             kpi: anomaly.kpi.as_str(),
@@ -91,9 +93,9 @@ impl<'a> WireAnomaly<'a> {
             detector: &anomaly.detector,
             acknowledged: anomaly.acknowledged.as_ref().map(WireAcknowledgement::from_acknowledgement),
             feedback: anomaly.feedback.as_ref().map(WireFeedback::from_feedback),
-            rank: anomaly.rank.map(|Rank { reached, of }| WireRank { reached, of }),
             unit: anomaly.unit.as_deref(),
-            sentence: sentence(anomaly),
+            sentence: sentence_of(&finding, anomaly),
+            finding,
             muted: anomaly.muted.as_deref(),
             end: anomaly.end.map(EpisodeEnd::as_str),
         }
@@ -134,16 +136,6 @@ impl Peak {
 /// Null in place of NaN, for formats that could write NaN.
 fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     value.is_finite().then_some(value).serialize(serializer)
-}
-
-/// The tail rank of a feature among the samples that the detector remembers.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Rank)]
-pub struct WireRank {
-    /// How many earlier samples were at least as extreme.
-    reached: u32,
-    /// How many earlier samples were compared.
-    of: u32,
 }
 
 /// A person's feedback on an anomaly.

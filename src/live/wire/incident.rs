@@ -76,9 +76,12 @@ pub struct WireMember<'a> {
     closed_at: Option<i64>,
     peak_score: f32,
     peak_at: i64,
-    /// `above` or `below`.
+    /// `above` or `below`; without a meaning if `reason` is `volatility`.
     #[schema(value_type = String)]
     direction: earcon_model::Direction,
+    /// The feature that contributed most then: `robust_z`, `residual_z`, `volatility` or `slope`.
+    #[schema(value_type = String)]
+    reason: earcon_model::Feature,
     episodes: u32,
     /// Why it is a member: `first`, `same_kpi`, `shared`, `companion`, `burst` or `overflow`.
     link: &'static str,
@@ -161,6 +164,7 @@ impl<'a> WireMember<'a> {
             peak_score: member.peak_score,
             peak_at: member.peak_at_ms,
             direction: member.direction,
+            reason: member.reason,
             episodes: member.episodes,
             link,
             shared,

@@ -2,6 +2,7 @@
 
 use super::{AnomalyError, AnomalyService};
 use crate::explain::picture::{PictureData, Point, Size, Theme, lay_out, png, svg};
+use crate::live::sentence::finding;
 use earcon_model::Anomaly;
 use earcon_ports::{PortError, Rollup, SampleRow, SeriesQuery};
 use earcon_tenancy::WorkspacePass;
@@ -72,7 +73,8 @@ impl AnomalyService {
             let _turn = turn;
             let local_ms = |at_ms| local.local_ms(at_ms);
             let (anomaly, points, zone) = (&anomaly, &points[..], local.name());
-            let data = PictureData { anomaly, points, from_ms, to_ms, local_ms: &local_ms, zone };
+            let finding = &finding(anomaly);
+            let data = PictureData { anomaly, finding, points, from_ms, to_ms, local_ms: &local_ms, zone };
             let scene = lay_out(&data, style.size);
             match style.format {
                 ChartFormat::Svg => Some(svg(&scene, style.theme).into_bytes()),

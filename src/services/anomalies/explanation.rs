@@ -5,10 +5,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{AnomalyError, AnomalyService};
 use crate::actors::hub::Hub;
-use crate::explain::rarity::{Rarity, RarityCounter, hours, words};
+use crate::explain::rarity::{Rarity, RarityCounter, comparison, hours};
 use crate::explain::similar::similar;
-use crate::live::sentence::{count, sentence};
-use earcon_model::{Anomaly, Feature};
+use crate::live::sentence::sentence;
+use earcon_model::Anomaly;
 use earcon_ports::{AnomalyFilter, PortError, SeriesQuery};
 use earcon_tenancy::WorkspacePass;
 
@@ -20,15 +20,14 @@ const LEAST_HOUR_ROWS: usize = 20;
 const AT_ONCE: usize = 4;
 /// Past anomalies that are compared.
 const COMPARED: usize = 200;
-/// A value more extreme than this share of its hour is mentioned, whatever the reason of the
-/// anomaly.
-const MENTIONED_PERCENT: f64 = 90.0;
 
 /// Why an anomaly is one.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// In words.
+    /// The sentence of the anomaly, and the comparison. Times are UTC.
     pub sentence: String,
+    /// How its value compares with history, in a sentence; `None` if that says nothing of it.
+    pub comparison: Option<String>,
     /// How the value at the peak compares with those of the same hour; `None` without any.
     pub rarity: Option<Rarity>,
     /// The hour of the peak, 0 to 23, in local time.
@@ -68,10 +67,14 @@ impl AnomalyService {
         let rarity = self.rarity(pass, hub, anomaly).await?;
         let past = self.past(pass, anomaly).await?;
         let local = self.local_times.of_workspace(pass.workspace());
+        let hour_of_day = local.hour_of_day(anomaly.peak_at_ms);
+        let comparison = comparison(anomaly, rarity.as_ref(), hour_of_day, local.name());
+        let sentence = sentence(anomaly);
         Ok(Explanation {
-            sentence: in_words(anomaly, rarity.as_ref()),
+            sentence: comparison.as_ref().map_or_else(|| sentence.clone(), |more| format!("{sentence} {more}")),
+            comparison,
             rarity,
-            hour_of_day: local.hour_of_day(anomaly.peak_at_ms),
+            hour_of_day,
             time_zone: local.name().to_owned(),
             similar: similar(anomaly, &past).into_iter().cloned().collect(),
             mute: self.mute_in_force(pass, anomaly).await,
@@ -130,21 +133,4 @@ impl AnomalyService {
         }
         Ok(found)
     }
-}
-
-/// The sentence of the anomaly, and how its value compares with history.
-fn in_words(anomaly: &Anomaly, rarity: Option<&Rarity>) -> String {
-    let mut text = sentence(anomaly);
-    let Some(rarity) = rarity else {
-        text.push_str(" There is no history of this hour to compare it with.");
-        return text;
-    };
-    // A value that is ordinary for its hour is anomalous for another reason.
-    let of_value = matches!(anomaly.reason, Feature::RobustZ | Feature::ResidualZ);
-    if of_value || rarity.percent >= MENTIONED_PERCENT {
-        text.push_str(" Its value was ");
-        text.push_str(&words(rarity, anomaly.direction, count));
-        text.push('.');
-    }
-    text
 }

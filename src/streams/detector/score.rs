@@ -1,7 +1,7 @@
 //! The interface of detectors: a sample in, a score out.
 
 use crate::settings::StreamSettings;
-use earcon_model::{Direction, Feature, Features, Rank, Sample};
+use earcon_model::{Direction, Feature, Features, Sample};
 
 /// Values beyond this are scored as this, so that sums of a few of them stay finite.
 pub(super) const LARGEST: f64 = 1e300;
@@ -23,8 +23,6 @@ pub struct Score {
     pub direction: Direction,
     /// The feature that contributed most.
     pub reason: Feature,
-    /// Rank of that feature's value in its past; `None` for samples without surprise.
-    pub rank: Option<Rank>,
 }
 
 /// Scores the samples of one series, one after another.

@@ -29,8 +29,9 @@ ANOMALY: Message = {
     "detector": "season-reach-1",
     "acknowledged": None,
     "feedback": None,
-    "rank": {"reached": 0, "of": 8_000},
-    "sentence": "shop.revenue is above its recent range: 400 where 100 was expected.",
+    "finding": "shop.revenue (region:eu) is above the expected range: 400 where 100 was expected (95–105)",
+    "sentence": "shop.revenue (region:eu) is above the expected range: 400 where 100 was expected (95–105); "
+    "since 2026-01-01 00:00:00 UTC (3 anomalous samples).",
     "muted": None,
 }
 FEEDBACK: Message = {"outcome": "real", "at": 1_767_225_602_000, "by": "ann", "note": None}
@@ -38,7 +39,7 @@ ACKNOWLEDGED: Message = {"at": 1_767_225_602_000, "by": "ann", "note": None}
 INCIDENT: Message = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8058",
     "revision": 1,
-    "title": "shop.revenue above the expected range",
+    "title": "shop.revenue (region:eu) is above the expected range",
     "state": "open",
     "alerted": True,
     "alerted_at": 1_767_225_602_000,

@@ -1,11 +1,11 @@
 /**
- * Explanation of an anomaly: a sentence, a chart, similar anomalies. Takes feedback and mutes the
- * series.
+ * Explanation of an anomaly, below its sentence: how it compares with history, a chart, similar
+ * anomalies. Takes feedback and mutes the series.
  */
 
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
-import { outcomeText } from "../format/anomalies.ts";
+import { explanationText, outcomeText } from "../format/anomalies.ts";
 import { date } from "../format/time.ts";
 import { useAppContext } from "../hooks/app-context.ts";
 
@@ -20,6 +20,12 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
   const [explained, setExplained] = useState<ExplainedAnomaly | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [reloads, setReloads] = useState(0);
+  const [size, setSize] = useState<{ width: number; height: number } | null>(null);
+  const measure = useCallback((place: HTMLElement | null) => {
+    if (place !== null) {
+      setSize(pictureSize(place.clientWidth));
+    }
+  }, []);
   const { id, state, last_at } = anomaly;
   const turn = state === "open" ? Math.floor(last_at / REFRESH_MS) : last_at;
   useEffect(() => {
@@ -46,14 +52,21 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
     }, fail);
   const mute = (duration: string) => store.api.mute(id, duration).then(() => setReloads(reloads + 1), fail);
 
-  const sentence = explained?.explanation.sentence;
+  const comparison = explained?.explanation.comparison ?? null;
   const feedback = explained?.feedback?.outcome ?? anomaly.feedback?.outcome;
   return (
-    <div className="why" data-testid="why">
+    <div className="why" data-testid="why" ref={measure}>
       {problem !== null && <p role="alert">{problem}</p>}
-      <p data-testid="sentence">{sentence ?? anomaly.sentence}</p>
+      {comparison !== null && <p data-testid="comparison">{comparison}</p>}
       {/* `at` changes, so that the chart of an open anomaly is reloaded. */}
-      <img src={`${store.api.picture(id)}?width=720&height=300&at=${turn}`} width={720} height={300} alt={sentence ?? ""} />
+      {size !== null && (
+        <img
+          src={`${store.api.picture(id)}?width=${size.width}&height=${size.height}&at=${turn}`}
+          width={size.width}
+          height={size.height}
+          alt={explanationText(anomaly, comparison)}
+        />
+      )}
       {explained !== null && <Similar explained={explained} />}
       {explained?.mute != null && (
         <p className="muted" data-testid="mute">
@@ -82,6 +95,12 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
       </div>
     </div>
   );
+}
+
+/** As wide as its place, so that its letters have their size. Within the limits of the server. */
+function pictureSize(room: number): { width: number; height: number } {
+  const width = Math.min(720, Math.max(240, Math.floor(room)));
+  return { width, height: Math.max(160, Math.round(0.42 * width)) };
 }
 
 function Similar({ explained }: { explained: ExplainedAnomaly }) {

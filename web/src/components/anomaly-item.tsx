@@ -1,24 +1,22 @@
-/** One anomaly: its series, value and time, its explanation, and the button to acknowledge it. */
+/** One anomaly: its sentence, its explanation, and the button to acknowledge it. */
 
 import { useState } from "react";
 import { type Anomaly, labelText } from "@earcon/client";
-import { familyOf, labelsText, titleOf } from "../format/names.ts";
 import { around } from "../format/ranges.ts";
-import { ago, clock, date, lasted, moment } from "../format/time.ts";
-import { anomalyText, outcomeText } from "../format/anomalies.ts";
+import { ago, clock, date, lasted } from "../format/time.ts";
+import { departureSign, outcomeText, sentenceParts } from "../format/anomalies.ts";
 import { AnomalyExplanation } from "./anomaly-explanation.tsx";
 import { Stalled } from "./stalled.tsx";
 import { useAppContext } from "../hooks/app-context.ts";
 import { useLink } from "../hooks/use-link.ts";
 import { useNow } from "../hooks/use-now.ts";
-import { useSignal } from "../hooks/use-signal.ts";
 
 export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   const now = useNow();
   const link = useLink();
-  useSignal(useAppContext().store.unitsChanged);
   const [explained, setExplained] = useState(false);
   const open = anomaly.state === "open";
+  const { name, rest } = sentenceParts(anomaly);
   const href = link({
     page: "kpi",
     kpi: anomaly.kpi,
@@ -36,21 +34,17 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
       data-muted={anomaly.muted ?? undefined}
     >
       <a className="what" href={href}>
-        <span className="name">
-          <span className="family">{familyOf(anomaly.kpi).replaceAll(".", " · ")}</span> {titleOf(anomaly.kpi)}{" "}
-          <span className="labels">{labelsText(anomaly.labels)}</span>
-        </span>
-        <span className="words">
-          <span aria-hidden="true">{anomaly.direction === "above" ? "▲" : "▼"}</span>
-          <span className="sr">{anomaly.direction}</span> {anomalyText(anomaly)}
+        <span className="words" data-testid="sentence">
+          <span aria-hidden="true">{departureSign(anomaly)} </span>
+          <span className="name">{name}</span>
+          {rest}
         </span>
       </a>
       <div className="meta">
         <span>
           {open && <strong>open</strong>}
-          {open && "since "}
           <time dateTime={new Date(anomaly.opened_at).toISOString()} title={date(anomaly.opened_at)}>
-            {open ? moment(anomaly.opened_at, now) : ago(anomaly.opened_at, now)}
+            {ago(anomaly.opened_at, now)}
           </time>
           {!open && <span className="muted"> · {lasted(anomaly.opened_at, anomaly.last_at)}</span>}
           {open && <Stalled of={[anomaly]} />}

@@ -1,24 +1,34 @@
 /** Anomalies in words. */
 
-import type { Anomaly, Reason } from "@earcon/client";
-import { rangeText, text, unitOf } from "./units.ts";
+import { type Anomaly, sentence } from "@earcon/client";
+import { seriesName } from "./names.ts";
 
-const REASONS: Record<Reason, (direction: Anomaly["direction"]) => string> = {
-  robust_z: (direction) => `${direction} its usual level`,
-  residual_z: (direction) => `${direction} its forecast`,
-  volatility: () => "repeats the same value",
-  slope: (direction) => `stays ${direction} its forecast`,
-};
+/** How a series departs from its expected range: the side, or that its value repeats. */
+type Departure = Pick<Anomaly, "direction" | "reason">;
 
-/** `12.4 MB/s, expected 1.1–2.0 MB/s; above its forecast`. */
-export function anomalyText(anomaly: Anomaly): string {
-  const unit = unitOf(anomaly.kpi);
-  const { value, lower, upper } = anomaly.peak;
-  const expected = `expected ${rangeText(lower, upper, unit)}`;
-  const reason = REASONS[anomaly.reason]?.(anomaly.direction) ?? anomaly.reason;
-  // The reason comes first if the value itself is within the expected range.
-  const parts = value >= lower && value <= upper ? [reason, expected] : [expected, reason];
-  return `${text(value, unit)}, ${parts.join("; ")}`;
+/** The sign of a departure. */
+export function departureSign({ direction, reason }: Departure): "▲" | "▼" | "=" {
+  if (reason === "volatility") {
+    return "=";
+  }
+  return direction === "above" ? "▲" : "▼";
+}
+
+/** What follows the name of a series: the words of the server's titles and sentences. */
+export function departureWords({ direction, reason }: Departure): string {
+  return reason === "volatility" ? "repeats the same value" : `is ${direction} the expected range`;
+}
+
+/** The sentence of an anomaly in the reader's time zone: the name of the series, and the rest. */
+export function sentenceParts(anomaly: Anomaly): { name: string; rest: string } {
+  const name = seriesName(anomaly);
+  const whole = sentence(anomaly);
+  return whole.startsWith(name) ? { name, rest: whole.slice(name.length) } : { name: "", rest: whole };
+}
+
+/** The sentence of an anomaly, and how its value compares with history once that is known. */
+export function explanationText(anomaly: Anomaly, comparison: string | null): string {
+  return [sentence(anomaly), comparison].filter(Boolean).join(" ");
 }
 
 /** `stalled`, or `2 of 3 series stalled`. */

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Anomaly } from "@earcon/client";
+import { type Anomaly, sentence } from "@earcon/client";
 import { familyOf, labelsText, matches, titleOf } from "./names.ts";
 import { declareUnits, descriptionOf, digits, rangeText, text, unitOf } from "./units.ts";
 import { ago, lasted, moment, span, ticks } from "./time.ts";
-import { anomalyText, compareAnomalies, stalledWords } from "./anomalies.ts";
+import { compareAnomalies, departureSign, departureWords, explanationText, sentenceParts, stalledWords } from "./anomalies.ts";
 
 const plain = (shown: string) => shown.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 const value = (kpi: string, number: number | null) => plain(text(number, unitOf(kpi)));
@@ -155,16 +155,32 @@ describe("anomalies", () => {
     ...{ id: "a", kpi: "net.in_bytes_per_second", labels: {}, state: "open", opened_at: 1, last_at: 1, closed_at: null },
     peak: { timestamp: 1, value: 12_400_000, score: 1, expected: 1_500_000, lower: 1_100_000, upper: 2_000_000 },
     ...{ direction: "above", reason: "residual_z", samples: 1, detector: "1", acknowledged: null },
-    ...{ feedback: null, rank: null, sentence: "", muted: null },
+    ...{ feedback: null, finding: "", sentence: "", muted: null },
   };
 
-  it("give value, expected range and reason", () => {
-    expect(plain(anomalyText(base))).toBe("12.4 MB/s, expected 1.1–2 MB/s; above its forecast");
+  it("are the sentences of the server", () => {
+    const file = new URL("../../../tests/conformance/sentences.json", import.meta.url);
+    const cases = JSON.parse(readFileSync(file, "utf8")) as { anomaly: Anomaly }[];
+    for (const { anomaly } of cases) {
+      const { name, rest } = sentenceParts(anomaly);
+      expect(name).not.toBe("");
+      expect(name + rest).toBe(sentence(anomaly));
+      expect(rest).toMatch(/^ (is|repeats) /);
+    }
   });
 
-  it("give the reason first if the value is in the expected range", () => {
-    const sloped: Anomaly = { ...base, reason: "slope", peak: { ...base.peak, value: 1_500_000 } };
-    expect(plain(anomalyText(sloped))).toBe("1.5 MB/s, stays above its forecast; expected 1.1–2 MB/s");
+  it("have the comparison with history behind the sentence once it is known", () => {
+    expect(explanationText(base, null)).toBe(sentence(base));
+    expect(explanationText(base, "Its value was x.")).toBe(`${sentence(base)} Its value was x.`);
+  });
+
+  it("never say above or below of a value that repeats", () => {
+    for (const direction of ["above", "below"] as const) {
+      const still = { direction, reason: "volatility" as const };
+      expect([departureSign(still), departureWords(still)]).toEqual(["=", "repeats the same value"]);
+    }
+    const sloped = { direction: "below", reason: "slope" } as const;
+    expect([departureSign(sloped), departureWords(sloped)]).toEqual(["▼", "is below the expected range"]);
   });
 
   it("are ordered open first, then newest first", () => {

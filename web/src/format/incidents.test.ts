@@ -5,7 +5,6 @@ import {
   compareClosed,
   compareIncidents,
   concerns,
-  incidentTitle,
   membershipReason,
   notAlerted,
 } from "./incidents.ts";
@@ -13,7 +12,7 @@ import {
 function member(kpi: string, link: Member["link"] = "first"): Member {
   return {
     ...{ anomaly: `of ${kpi}`, kpi, labels: { region: "eu" }, state: "open", opened_at: 5, closed_at: null },
-    ...{ peak_score: 0.9, peak_at: 5, direction: "below", episodes: 1, link, shared: null, muted: null },
+    ...{ peak_score: 0.9, peak_at: 5, direction: "below", reason: "residual_z", episodes: 1, link, shared: null, muted: null },
     acknowledged: false,
     learning: false,
   };
@@ -30,13 +29,6 @@ function incident(total: number, surprise = 3): Incident {
 }
 
 describe("incidents in words", () => {
-  it("name the first series and count the others", () => {
-    expect(incidentTitle(incident(1))).toBe("shop.orders eu is lower than usual");
-    expect(incidentTitle(incident(2))).toBe("shop.orders eu is lower than usual, with 1 other series");
-    expect(incidentTitle(incident(40))).toBe("shop.orders eu is lower than usual, with 39 other series");
-    expect(incidentTitle({ ...incident(1), first_mover: null })).toBe("title of the server");
-  });
-
   it("say why a series belongs to the incident if that is not obvious", () => {
     expect(membershipReason({ ...member("a", "shared"), shared: "host:1" })).toBe("shares host:1");
     expect(membershipReason(member("a", "same_kpi"))).toBe("");

@@ -1,23 +1,9 @@
 /** Incidents in words. */
 
 import { type Incident, labelText, type Member } from "@earcon/client";
-import { labelsText } from "./names.ts";
 import { around } from "./ranges.ts";
 import type { Route } from "./route.ts";
 import { lasted, moment } from "./time.ts";
-
-/** `shop.orders eu is higher than usual, with 39 other series`. */
-export function incidentTitle(incident: Incident): string {
-  const first = incident.first_mover;
-  if (first === null) {
-    return incident.title;
-  }
-  const member = incident.members.find(({ anomaly }) => anomaly === first.anomaly);
-  const change = member === undefined ? "is unusual" : member.direction === "above" ? "is higher than usual" : "is lower than usual";
-  const others = incident.members_total - 1;
-  const rest = others === 0 ? "" : others === 1 ? ", with 1 other series" : `, with ${others} other series`;
-  return `${seriesName(first)} ${change}${rest}`;
-}
 
 /** Why a series belongs to the incident. Empty if that is obvious. */
 export function membershipReason(member: Member): string {
@@ -31,11 +17,6 @@ export function membershipReason(member: Member): string {
     default:
       return "";
   }
-}
-
-/** The name of a series with its labels. */
-export function seriesName({ kpi, labels }: Pick<Member, "kpi" | "labels">): string {
-  return [kpi, labelsText(labels)].filter(Boolean).join(" ");
 }
 
 /** The page of a series, with the time around an anomaly. `to` is null while it is open. */

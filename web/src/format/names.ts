@@ -1,6 +1,6 @@
 /** Names of KPIs and labels as people read them. A name consists of a family and a title. */
 
-import type { Labels } from "@earcon/client";
+import { labelText, type Labels } from "@earcon/client";
 import { withoutUnit } from "./units.ts";
 
 /** All segments but the last. Empty for a name of one segment. */
@@ -29,6 +29,12 @@ export function labelsText(labels: Labels, kpi = ""): string {
       return plain ? value : `${key} ${value}`;
     })
     .join(", ");
+}
+
+/** The name of a series as sentences and titles write it: `shop.orders (region:eu, zone:a)`. */
+export function seriesName({ kpi, labels }: { kpi: string; labels: Labels }): string {
+  const text = labelText(labels);
+  return text === "" ? kpi : `${kpi} (${text.replaceAll(",", ", ")})`;
 }
 
 /** Whether each word of the filter occurs in the name or the labels of a series. */

@@ -19,7 +19,7 @@ function anomaly(id: string, state: "open" | "closed", openedAt = 5): Anomaly {
   return {
     ...{ id, kpi: "shop.revenue", labels: LABELS, state, opened_at: openedAt, last_at: openedAt },
     ...{ closed_at: state === "closed" ? 9 : null, peak, direction: "above", reason: "robust_z" },
-    ...{ samples: 1, detector: "1", acknowledged: null, feedback: null, rank: null, sentence: "", muted: null },
+    ...{ samples: 1, detector: "1", acknowledged: null, feedback: null, finding: "", sentence: "", muted: null },
   };
 }
 

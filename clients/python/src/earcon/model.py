@@ -127,14 +127,6 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
-class Rank:
-    """Of `of` earlier samples, `reached` were at least as extreme as the peak."""
-
-    reached: int
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
 class Anomaly:
     """An episode of anomalous samples of a series."""
 
@@ -152,9 +144,10 @@ class Anomaly:
     detector: str
     acknowledged: Acknowledged | None
     feedback: Feedback | None
-    rank: Rank | None
+    finding: str
+    """The sentence without times, the number of samples and the end."""
     sentence: str
-    """The explanation, as one sentence."""
+    """The anomaly in words: series, value, expectation, start and end. Times are UTC."""
     muted: str | None
     """The name of the mute that suppresses the alert."""
 
@@ -173,6 +166,8 @@ class Member:
     peak_score: float
     peak_at: int
     direction: Literal["above", "below"]
+    reason: str
+    """Of a value that repeats (`volatility`), the direction says nothing."""
     episodes: int
     link: str
     """The reason for membership: first, same_kpi, shared, companion, burst or overflow."""
@@ -282,15 +277,14 @@ def kpi(value: Json) -> Kpi:
 def anomaly(value: Json) -> Anomaly:
     """Decodes an anomaly."""
     peak = Peak(*(value["peak"][name] for name in Peak.__slots__))
-    acknowledged, feedback, rank = value["acknowledged"], value["feedback"], value["rank"]
-    special = ("peak", "acknowledged", "feedback", "rank")
+    acknowledged, feedback = value["acknowledged"], value["feedback"]
+    special = ("peak", "acknowledged", "feedback")
     plain = {name: value[name] for name in Anomaly.__slots__ if name not in special}
     return Anomaly(
         **plain,
         peak=peak,
         acknowledged=None if acknowledged is None else acknowledged_of(acknowledged),
         feedback=None if feedback is None else feedback_of(feedback),
-        rank=None if rank is None else Rank(rank["reached"], rank["of"]),
     )
 
 

@@ -154,7 +154,6 @@ fn anomaly(series: &str, opened_at_ms: i64, peak_at_ms: i64, closed_at_ms: Optio
         samples: 1,
         detector: "d-1".into(),
         acknowledged: None,
-        rank: None,
         feedback: None,
         muted: None,
         unit: None,

@@ -28,7 +28,6 @@ fn anomaly() -> Anomaly {
         samples: 1,
         detector: "d-1".into(),
         acknowledged: None,
-        rank: None,
         feedback: None,
         muted: None,
         unit: None,

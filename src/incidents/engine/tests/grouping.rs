@@ -82,7 +82,7 @@ fn companions_join_and_the_usual_leader_is_first_mover() {
     assert_eq!(f.opened().len(), before + 1);
     assert_eq!(incident.members[1].link, Link::Companion);
     assert_eq!(incident.first().unwrap().kpi.as_str(), "upstream");
-    assert_eq!(incident.title(), "upstream higher than expected, and 1 other series");
+    assert_eq!(incident.title(), "upstream is above the expected range, with 1 other series");
 }
 
 #[test]

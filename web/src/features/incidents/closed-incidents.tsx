@@ -3,7 +3,7 @@
 import { useState } from "react";
 import type { Incident } from "@earcon/client";
 import { ListFrame } from "../../components/list-frame.tsx";
-import { closedWords, incidentTitle, notAlerted, seriesRoute } from "../../format/incidents.ts";
+import { closedWords, notAlerted, seriesRoute } from "../../format/incidents.ts";
 import { date } from "../../format/time.ts";
 import { useClosedIncidents } from "../../hooks/use-closed-incidents.ts";
 import { useLink } from "../../hooks/use-link.ts";
@@ -48,7 +48,7 @@ function ClosedIncident({ incident, selected }: { incident: Incident; selected: 
   const item = useShown(selected);
   const { acknowledged, first_mover, opened_at } = incident;
   const last = incident.last_at;
-  const title = incidentTitle(incident);
+  const title = incident.title;
   return (
     <li
       ref={item}

@@ -3,7 +3,8 @@
 import { useState } from "react";
 import type { Incident } from "@earcon/client";
 import { Stalled } from "../../components/stalled.tsx";
-import { incidentTitle, notAlerted, seriesName, seriesRoute } from "../../format/incidents.ts";
+import { notAlerted, seriesRoute } from "../../format/incidents.ts";
+import { seriesName } from "../../format/names.ts";
 import { date, moment } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useLink } from "../../hooks/use-link.ts";
@@ -34,7 +35,7 @@ export function IncidentItem({ incident, selected }: Props) {
       data-acknowledged={acknowledged !== null}
     >
       <div className="headline">
-        <strong className="title">{incidentTitle(incident)}</strong>
+        <strong className="title">{incident.title}</strong>
         <span className="since">
           since{" "}
           <time dateTime={new Date(incident.opened_at).toISOString()} title={date(incident.opened_at)}>

@@ -2,7 +2,9 @@
 
 import { type Incident, labelText, type Member } from "@earcon/client";
 import { Stalled } from "../../components/stalled.tsx";
-import { membershipReason, seriesName, seriesRoute } from "../../format/incidents.ts";
+import { departureSign, departureWords } from "../../format/anomalies.ts";
+import { membershipReason, seriesRoute } from "../../format/incidents.ts";
+import { seriesName } from "../../format/names.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useLink } from "../../hooks/use-link.ts";
 
@@ -39,12 +41,13 @@ function MemberItem({ member, now }: { member: Member; now: number }) {
   const link = useLink();
   const reason = membershipReason(member);
   const open = member.state === "open";
+  const repeats = member.reason === "volatility";
   const last = anomalies.get(member.anomaly)?.last_at ?? member.closed_at;
   return (
     <li className={`is-${member.state}`}>
-      <span aria-hidden="true">{member.direction === "above" ? "▲" : "▼"}</span>{" "}
-      <span className="sr">{member.direction}</span>
+      <span aria-hidden="true">{departureSign(member)}</span>{" "}
       <a href={link(seriesRoute(member, member.opened_at, open ? null : last, now))}>{seriesName(member)}</a>
+      <span className={repeats ? "muted" : "sr"}> {departureWords(member)}</span>
       {open && <Stalled of={[member]} />}
       {reason !== "" && <span className="muted"> {reason}</span>}
       {member.muted !== null && <span className="muted"> muted: {member.muted}</span>}

@@ -2,7 +2,7 @@
 
 import type { Incident } from "@earcon/client";
 import { Stalled } from "../../components/stalled.tsx";
-import { closedWords, compareIncidents, concerns, incidentTitle } from "../../format/incidents.ts";
+import { closedWords, compareIncidents, concerns } from "../../format/incidents.ts";
 import { moment } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useClosedIncidents } from "../../hooks/use-closed-incidents.ts";
@@ -38,7 +38,7 @@ function Line({ incident, kpi }: { incident: Incident; kpi: string }) {
   return (
     <li className={`is-${incident.state}`} data-testid="kpi-incident" data-state={incident.state}>
       <strong>{open ? "Open incident" : "Closed incident"}</strong>{" "}
-      <a href={link({ page: "anomalies", incident: incident.id })}>{incidentTitle(incident)}</a>{" "}
+      <a href={link({ page: "anomalies", incident: incident.id })}>{incident.title}</a>{" "}
       <span className="muted">
         {when}
         {!incident.alerted && ", suppressed"}

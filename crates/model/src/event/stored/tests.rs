@@ -1,5 +1,5 @@
 use super::*;
-use crate::anomaly::{Direction, Feature, FeedbackOutcome, Rank};
+use crate::anomaly::{Direction, Feature, FeedbackOutcome};
 use crate::deletion::DeletionScope;
 use crate::detector::DetectorEntry;
 use crate::event::{CounterSamples, Event, EventType, SeriesStatus, Subject};
@@ -51,7 +51,6 @@ fn anomaly() -> Anomaly {
         samples: 300,
         detector: "d-1".into(),
         acknowledged: Some(seen()),
-        rank: Some(Rank { reached: 2, of: 8_000 }),
         feedback: Some(feedback()),
         muted: Some("m".into()),
         unit: Some("ms".into()),
@@ -70,6 +69,7 @@ fn incident() -> Incident {
         peak_score: 0.75,
         peak_at_ms: 2,
         direction: Direction::Above,
+        reason: Feature::Volatility,
         episodes: 1,
         link: Link::Shared("a:b".into()),
         muted: None,
@@ -108,7 +108,7 @@ fn one_of_each() -> Vec<EventBody> {
         SeriesEvent::Samples(samples(SeriesStatus::Warming { seen: 3, needed: 30 }, None)).into(),
         AnomalyEvent::Opened(Box::new(anomaly())).into(),
         AnomalyEvent::Updated(Box::new(Anomaly { acknowledged: None, feedback: None, ..anomaly() })).into(),
-        AnomalyEvent::Closed(Box::new(Anomaly { rank: None, muted: None, ..anomaly() })).into(),
+        AnomalyEvent::Closed(Box::new(Anomaly { muted: None, ..anomaly() })).into(),
         AnomalyEvent::Acknowledged { id: AnomalyId(ID), labels: labels(), acknowledgement: seen() }.into(),
         SeriesEvent::Stalled { labels: labels(), last_timestamp_ms: 300 }.into(),
         SeriesEvent::Restored { labels: labels(), timestamp_ms: 301 }.into(),

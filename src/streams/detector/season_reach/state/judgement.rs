@@ -158,7 +158,6 @@ impl State {
             features: self.features.features(now.rest, &self.ladder.baselines, found.z, found.scales[0]),
             direction: band.side(now.value),
             reason,
-            rank: None,
         }
     }
 
