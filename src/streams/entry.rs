@@ -23,8 +23,7 @@ impl EntryProblem {
     }
 }
 
-const OPTIONS: &str =
-    "is not an option; the options are sensitivity, open_score, close_score, calm_samples, calm_seconds, \
+const OPTIONS: &str = "is not an option; the options are sensitivity, open_score, close_score, calm_samples, calm_seconds, \
      update_every and warm_up";
 
 impl StreamSettings {

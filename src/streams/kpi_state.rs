@@ -13,8 +13,8 @@ use super::series::{KpiContext, Series, SeriesView};
 use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
 use earcon_model::{
-    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, EpisodeEnd, Event, EventBody, Feedback,
-    KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId, rfc3339,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, EpisodeEnd, Event, EventBody,
+    Feedback, KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId, rfc3339,
 };
 
 /// Why a row was rejected. The text is fit to show to the sender.

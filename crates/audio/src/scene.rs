@@ -1,10 +1,10 @@
 //! The input of the renderer: a small, copyable value that determines the next 20 ms of sound.
 
 use super::cue::CueKind;
-use earcon_model::Severity;
 use super::limits::{BED_NOTES, MAX_CUES, MAX_VOICES};
 use super::settings::Mode;
 use super::timbre::Timbre;
+use earcon_model::Severity;
 
 /// All controls of a frame. Plain values of fixed size, so that sending it to another thread is a
 /// copy.

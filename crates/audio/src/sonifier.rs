@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::cue::{Cue, CueKind};
-use earcon_model::Severity;
 use super::limits::BED_NOTES;
 use super::scale::step_hz;
 use super::scene::{BedControls, Scene, VoiceControls};
 use super::settings::{MixSettings, Mode};
 use super::timbre::Timbre;
 use cue_queue::{CueQueue, CueRequest, CueVoice};
+use earcon_model::Severity;
 use earcon_model::{
     Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Features, Incident, IncidentEvent, KpiEvent, KpiName, Labels,
     ScoredSample, SeriesEvent, SeriesId, SeriesSamples, SeriesStatus,

@@ -30,6 +30,7 @@ fn anomaly() -> Anomaly {
         muted: None,
         unit: None,
         end: None,
+        learning: false,
     }
 }
 
@@ -55,7 +56,7 @@ fn parsed(wire: &Value) -> Anomaly {
         samples: wire["samples"].as_u64().unwrap() as u32,
         unit: text("unit").map(str::to_owned),
         end: text("end").map(|end| {
-            let all = [EpisodeEnd::Calm, EpisodeEnd::SeriesEnded, EpisodeEnd::Deleted];
+            let all = [EpisodeEnd::Calm, EpisodeEnd::SeriesEnded, EpisodeEnd::Stalled, EpisodeEnd::Deleted];
             all.into_iter().find(|known| known.as_str() == end).unwrap()
         }),
         ..anomaly()

@@ -46,7 +46,10 @@ fn an_end_closes_the_open_anomaly_and_a_stall() {
     let mut silent = busy(900.0);
     silent.check_stalls(second(10_000));
     let bodies = silent.push(&[ended(10_000)], second(10_000)).bodies;
-    assert!(matches!(&bodies[..], [EventBody::Series(SeriesEvent::Ended { .. })]), "the stall has closed it: {bodies:?}");
+    assert!(
+        matches!(&bodies[..], [EventBody::Series(SeriesEvent::Ended { .. })]),
+        "the stall has closed it: {bodies:?}"
+    );
     assert_eq!(status(&silent), SeriesStatus::Ended);
 
     let mut state = busy(900.0);

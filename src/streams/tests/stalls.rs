@@ -36,7 +36,8 @@ fn stall_closes_the_open_anomaly_also_in_a_replay() {
     assert_eq!(state.series().next().unwrap().status, SeriesStatus::Anomalous);
     let stalls_at = state.next_stall_at().unwrap();
     let bodies = state.check_stalls(stalls_at);
-    let [EventBody::Series(SeriesEvent::Stalled { .. }), EventBody::Anomaly(AnomalyEvent::Closed(closed))] = &bodies[..]
+    let [EventBody::Series(SeriesEvent::Stalled { .. }), EventBody::Anomaly(AnomalyEvent::Closed(closed))] =
+        &bodies[..]
     else {
         panic!("{bodies:?}")
     };

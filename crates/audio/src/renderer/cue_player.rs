@@ -8,12 +8,12 @@
 use fundsp::F32x;
 
 use super::super::cue::CueKind;
-use earcon_model::Severity;
 use super::super::frame::SAMPLE_RATE;
 use super::super::limits::MAX_CUES;
 use super::super::scene::CueSound;
 use super::super::timbre::Timbre;
 use super::partials::{BLOCK, BLOCK_S, Partials, Sum, amplitude, pan_gains};
+use earcon_model::Severity;
 
 const CUE_DB: f32 = -11.5;
 const STRIKES: usize = 6;

@@ -2,10 +2,10 @@
 //! is missed.
 
 use super::super::cue::{Admission, Cue, CueBudget, CueKind};
-use earcon_model::Severity;
 use super::super::limits::MAX_CUES;
 use super::super::scene::CueSound;
 use super::super::timbre::Timbre;
+use earcon_model::Severity;
 use earcon_model::{AnomalyId, IncidentId, KpiName, Labels};
 
 /// Time for which scenes carry a cue after the first scene that carried it.

@@ -2,11 +2,11 @@
 
 use earcon_model::{AnomalyId, Features, KpiName, Labels, ScoredSample, SeriesId, SeriesStatus};
 
-use earcon_model::Severity;
 use super::super::scale::{Quantiser, step_hz};
 use super::super::scene::VoiceControls;
 use super::super::settings::{MixSettings, Polarity};
 use super::super::timbre::{Placement, Timbre};
+use earcon_model::Severity;
 
 /// A value that rises at once and decays exponentially.
 #[derive(Debug, Clone, Copy)]

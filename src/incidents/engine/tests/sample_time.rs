@@ -49,12 +49,15 @@ fn incidents(course: &Course, speed: i64) -> BTreeMap<IncidentId, (i64, Option<i
     f.wait(600_000);
     let mut found = BTreeMap::new();
     for incident in f.log.iter().filter_map(|event| event.incident()) {
-        let member = |m: &earcon_model::Member| (format!("{}{}", m.kpi, m.labels), m.opened_at_ms, m.closed_at_ms, m.episodes);
+        let member =
+            |m: &earcon_model::Member| (format!("{}{}", m.kpi, m.labels), m.opened_at_ms, m.closed_at_ms, m.episodes);
         let mut members: Vec<_> = incident.members.iter().map(member).collect();
         members.sort();
         found.insert(incident.id, (incident.opened_at_ms, incident.closed_at_ms, members));
     }
-    found.retain(|id, _| !f.log.iter().any(|event| event.incident().is_some_and(|i| i.id == *id && i.merged_into.is_some())));
+    found.retain(|id, _| {
+        !f.log.iter().any(|event| event.incident().is_some_and(|i| i.id == *id && i.merged_into.is_some()))
+    });
     found
 }
 
