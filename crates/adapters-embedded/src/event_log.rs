@@ -46,7 +46,7 @@ use self::log::{Log, lock};
 use self::registry::{RESERVE, record_end, register, reserve};
 use self::writer::{Faults, SegmentLimits};
 use super::database::{Database, blocking};
-use crate::data_dir::OpenError;
+use crate::open_error::OpenError;
 use crate::disk::FileInUse;
 use crate::settings::EmbeddedSettings;
 use earcon_model::{Event, Seq, WorkspaceId};

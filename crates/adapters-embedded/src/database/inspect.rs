@@ -9,6 +9,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::commit_numbers::Lost;
 use super::journal::{self, End, Progress};
 use super::keyspace_files::{self, Defect, TableFile};
@@ -17,7 +19,7 @@ use super::marks::StoredMarks;
 use super::table::{TABLES, folder, words};
 
 /// Damage of the database, and its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The file or the folder.
     pub place: PathBuf,

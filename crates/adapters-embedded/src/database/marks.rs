@@ -24,6 +24,15 @@ pub(crate) struct LastCommits {
 }
 
 impl LastCommits {
+    pub(super) fn of(identity: u64, numbers: Numbers) -> Self {
+        Self { identity, numbers }
+    }
+
+    /// Whether a mark is of the same database, and of these commits or later ones.
+    pub(super) fn is_held_by(&self, mark: &Mark) -> bool {
+        self.identity == mark.identity && !Self::of(mark.identity, mark.numbers).is_behind(self)
+    }
+
     /// Whether the other ones are of later commits of the same database.
     pub(crate) fn is_behind(&self, other: &Self) -> bool {
         self.identity == other.identity && self.numbers.iter().zip(other.numbers).any(|(own, other)| *own < other)
@@ -100,6 +109,11 @@ impl StoredMarks {
     pub(super) fn findings(&self, dir: &DataDir) -> Vec<Finding> {
         let (own, among_logs) = (dir.mark(), dir.log_mark());
         let lost = "it is missing or not valid";
+        if dir.logs().is_file() {
+            let mut findings = vec![Finding::new(dir.logs(), "it is a file and no directory, so all logs are missing")];
+            findings.extend(self.own.is_none().then(|| Finding::new(own, lost)));
+            return findings;
+        }
         match (self.own, self.among_logs) {
             (None, None) => {
                 let unknown = format!("{lost}, so it is unknown whether the last commits are there");

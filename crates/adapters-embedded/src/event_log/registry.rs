@@ -16,7 +16,7 @@ use super::files;
 use super::log::{Log, lock};
 use super::places::{Misplaced, misplaced};
 use super::writer::{Faults, SegmentLimits};
-use crate::data_dir::OpenError;
+use crate::open_error::OpenError;
 use crate::database::{Database, Durability, LastCommits, WriteBatch, corrupt, prefix, unreadable};
 use crate::series_store;
 use earcon_model::{Seq, WorkspaceId};
@@ -151,8 +151,8 @@ fn interrupted_deletions(logs: &Path) -> io::Result<Vec<(WorkspaceId, PathBuf)>>
 }
 
 /// Completes deletions that were interrupted. A workspace with a directory of its own is a new one
-/// of the same name. Returns the workspaces that an older database still had.
-pub(crate) fn complete_deletions(database: &Database) -> Result<Vec<WorkspaceId>, PortError> {
+/// of the same name. What an older database still has of deleted workspaces is deleted.
+pub(crate) fn complete_deletions(database: &Database) -> Result<(), PortError> {
     let logs = database.log_dir();
     let failure = |error| files::write_failure(&logs, error);
     for (workspace, left) in interrupted_deletions(&logs).map_err(failure)? {
@@ -183,20 +183,30 @@ pub(crate) fn complete_deletions(database: &Database) -> Result<Vec<WorkspaceId>
 
 /// Deletes what the database still has of deleted workspaces: it is older than the deletion. If a
 /// copy of the log is there too, a start is refused, and nothing is deleted.
-fn remove_deleted(database: &Database, deleted: &DeletedLogs) -> Result<Vec<WorkspaceId>, PortError> {
-    let (logs, mut removed) = (database.log_dir(), Vec::new());
-    for (workspace, lookup) in known(database)? {
-        let is_deleted = lookup.registered().is_some_and(|registered| deleted.get(registered.log_id).is_some());
-        if !is_deleted || logs.join(workspace.as_str()).exists() {
-            continue;
-        }
+fn remove_deleted(database: &Database, deleted: &DeletedLogs) -> Result<(), PortError> {
+    for workspace in known_and_deleted(database, deleted)? {
         series_store::remove_all(database, &workspace)?;
         series_store::remove_prefix(database, database.snapshots, &prefix(&workspace))?;
         series_store::remove_prefix(database, database.meta, &prefix(&workspace))?;
         remove_record(database, &workspace, None)?;
-        removed.push(workspace);
     }
-    Ok(removed)
+    Ok(())
+}
+
+/// Deleted workspaces that the database still has, because it is older than the deletion.
+pub(crate) fn still_known(database: &Database) -> Result<Vec<WorkspaceId>, PortError> {
+    let dir = database.log_dir();
+    let mut deleted = DeletedLogs::of_database(database)?;
+    deleted.extend(DeletedLogs::read(&dir).map_err(|error| files::read_failure(&dir, error))?.iter().cloned());
+    known_and_deleted(database, &deleted)
+}
+
+fn known_and_deleted(database: &Database, deleted: &DeletedLogs) -> Result<Vec<WorkspaceId>, PortError> {
+    let logs = database.log_dir();
+    let is_deleted = |lookup: &Lookup| lookup.registered().is_some_and(|log| deleted.get(log.log_id).is_some());
+    let known = known(database)?.into_iter();
+    let found = known.filter(|(workspace, lookup)| is_deleted(lookup) && !logs.join(workspace.as_str()).exists());
+    Ok(found.map(|(workspace, _)| workspace).collect())
 }
 
 /// The logs in wrong places, by a database that is open.
@@ -343,7 +353,7 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
         }
     }
     let mut wrong = Misplaced::default();
-    if dir.exists() {
+    if dir.is_dir() {
         let other = if is_whole { Lookup::Absent } else { Lookup::Unknown };
         for workspace in directories(dir)? {
             found.entry(workspace).or_insert(other);
@@ -374,7 +384,7 @@ fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<Sta
             let path = dir.join(workspace.as_str());
             let state = match (check(&path, &workspace, lookup), lookup.registered()) {
                 (Ok(check), _) => Ok(State::Checked(Box::new(check))),
-                (Err(error), Some(registered)) if error.kind() == io::ErrorKind::NotFound => {
+                (Err(error), Some(registered)) if files::is_absent(&error) && !path.exists() => {
                     Ok(State::Vanished(workspace, registered))
                 }
                 (Err(error), _) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -191,3 +191,8 @@ pub(super) fn paths(path: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// The name of a file in the data directory.
+pub(super) fn shown(dir: &Path, path: &Path) -> String {
+    path.strip_prefix(dir).unwrap_or(path).display().to_string()
+}

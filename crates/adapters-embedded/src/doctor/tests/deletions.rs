@@ -105,7 +105,7 @@ async fn interrupted_deletion_of_a_workspace_ends_at_the_next_start() {
     assert!(check(scratch.path()).unwrap().is_clean());
     let store = scratch.open();
     assert!(!gone.exists() && scratch.path().join("log/DELETED").exists());
-    assert!(registry::complete_deletions(&store.database).unwrap().is_empty());
+    assert!(registry::still_known(&store.database).unwrap().is_empty());
     drop(store);
     assert!(check(scratch.path()).unwrap().is_clean());
 }

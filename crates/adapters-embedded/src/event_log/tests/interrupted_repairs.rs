@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::super::repair::steps;
+use crate::repairs::steps;
 use super::damages::known_log;
 use super::*;
 use crate::{Missing, doctor};
