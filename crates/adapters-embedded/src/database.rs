@@ -41,6 +41,8 @@ use crate::settings::EmbeddedSettings;
 #[cfg(test)]
 pub(crate) use check::check;
 #[cfg(test)]
+pub(crate) use journal::read as written_bytes;
+#[cfg(test)]
 pub(crate) use repair::accept_loss;
 pub(crate) use check::{Checked, check_all};
 use current::Current;

@@ -59,7 +59,8 @@ pub enum OpenError {
     #[error(
         "data directory {path} mixes two installations: {reason}. Nothing was changed. Put back the db and db.mark \
          that belong to these logs. If they are lost, move db and db.mark out of the directory, and run \
-         \"earcon doctor --data {path} --repair\": it keeps the logs, and begins with new settings"
+         \"earcon doctor --data {path} --repair\": it keeps the logs, and begins with new settings. Are some logs the foreign \
+         part? Then move these and log/DATABASE out instead, and repair: the settings are kept"
     )]
     Foreign {
         /// The directory.

@@ -49,10 +49,9 @@ fn copy_tree(from: &Path, to: &Path) {
 /// Copies a file up to its last non-zero byte. The rest of a journal is 64 MiB of preallocated
 /// zeros.
 fn copy_written(from: &Path, to: &Path) {
-    let bytes = std::fs::read(from).unwrap();
-    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    std::fs::write(to, &bytes[..written]).unwrap();
-    std::fs::File::options().write(true).open(to).unwrap().set_len(bytes.len() as u64).unwrap();
+    std::fs::write(to, super::database::written_bytes(from).unwrap()).unwrap();
+    let length = from.metadata().unwrap().len();
+    std::fs::File::options().write(true).open(to).unwrap().set_len(length).unwrap();
 }
 
 pub(super) fn pass(workspace: &str) -> WorkspacePass {

@@ -212,7 +212,7 @@ impl Inspection {
             let is_journal = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jnl"));
             let is_text = path.file_name().is_some_and(|name| name.to_str().is_some());
             if !is_text || (is_journal && journal_number(&path).is_none()) {
-                self.add(&path, "no journal has this name");
+                self.add(&path, "no journal has this name, so the file is not of this database");
             }
         }
         Ok(())

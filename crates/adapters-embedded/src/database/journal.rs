@@ -154,7 +154,7 @@ pub(super) fn walk(bytes: &[u8], progress: &mut Progress) -> End {
                 progress.add(&batch);
                 at += batch.length;
             }
-            _ => return End::Unreadable { from: at, numbers: numbers_behind(&bytes[at..]) },
+            _ => return End::Unreadable { from: at, numbers: numbers_in(&bytes[at..]) },
         }
     }
     End::Whole
@@ -182,7 +182,7 @@ pub(super) fn ends(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// The numbers of all whole batches anywhere in `bytes`.
-fn numbers_behind(bytes: &[u8]) -> Vec<(usize, u64)> {
+pub(super) fn numbers_in(bytes: &[u8]) -> Vec<(usize, u64)> {
     let mut numbers = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
@@ -291,7 +291,7 @@ pub(super) fn holds_synced(numbers: &[(usize, u64)], marked: &Numbers) -> bool {
 
 /// Reads a journal without the zeros at its end. The unused rest of a journal is a hole of up to
 /// 64 MiB, which is skipped.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let mut bytes = Vec::new();
     let mut at = 0;

@@ -68,7 +68,8 @@ impl StoredMarks {
         let (own, among_logs) = (Mark::load(&dir.mark())?, Mark::load(&dir.log_mark())?);
         // One log with another identity is a foreign log, and not a foreign database.
         let agreed = own.filter(|own| among_logs.is_none_or(|other| other.identity == own.identity));
-        let in_logs = newest(&database_commits(&dir.logs())?, agreed.map(|mark| mark.identity));
+        let identity = |mark: Option<Mark>| mark.map(|mark| mark.identity);
+        let in_logs = newest(&database_commits(&dir.logs())?, identity(agreed), identity(own));
         Ok(Self { own, among_logs, in_logs })
     }
 
@@ -177,16 +178,16 @@ impl StoredMarks {
 }
 
 /// The last commits that logs name, of the database `agreed` if one of them names it, else of the
-/// one that most of them name.
-fn newest(commits: &[LastCommits], agreed: Option<u64>) -> Option<Mark> {
+/// one that most of them name. Of two that as many name, it is the one of the mark next to it.
+fn newest(commits: &[LastCommits], agreed: Option<u64>, own: Option<u64>) -> Option<Mark> {
     let mut known: BTreeMap<u64, (usize, Numbers)> = BTreeMap::new();
     for LastCommits { identity, numbers } in commits {
         let (count, newest) = known.entry(*identity).or_insert((0, [0; TABLES.len()]));
         *count += 1;
         newest.iter_mut().zip(numbers).for_each(|(newest, number)| *newest = (*newest).max(*number));
     }
-    let (identity, (_, numbers)) =
-        known.into_iter().max_by_key(|(identity, (count, _))| (Some(*identity) == agreed, *count))?;
+    let rank = |identity: u64, count: usize| (Some(identity) == agreed, count, Some(identity) == own);
+    let (identity, (_, numbers)) = known.into_iter().max_by_key(|(identity, (count, _))| rank(*identity, *count))?;
     Some(Mark::of(identity, numbers))
 }
 

@@ -18,7 +18,7 @@ use super::instance::Instance;
 use super::journal;
 use super::mark::{Mark, Numbers};
 use super::marks::{MarkFiles, StoredMarks};
-use super::snapshot::{ReadError, Snapshot};
+use super::snapshot::{self, ReadError, Snapshot};
 use super::table::{TABLES, Table, first_numbers, words};
 use crate::data_dir::DataDir;
 use crate::open_error::OpenError;
@@ -347,7 +347,7 @@ impl Failure {
 
     fn text(&self) -> String {
         match self {
-            Self::Error(error) => error.to_string(),
+            Self::Error(error) => snapshot::described(error),
             Self::Panic(text) => text.clone(),
         }
     }

@@ -223,7 +223,7 @@ impl Repair<'_> {
         let new = self.dir.path().join(NEW);
         step()?;
         remove(&new)?;
-        let mut salvage = Salvage::of(&Layout::new(self.dir.database()), root, marks.identity())?;
+        let mut salvage = Salvage::of(&Layout::new(self.dir.database()), root, marks)?;
         step()?;
         rewrite(&mut salvage, &new, marks, identity, numbers)
     }

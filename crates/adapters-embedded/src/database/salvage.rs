@@ -16,6 +16,8 @@ use super::commit_numbers::{AFTER_NUMBERS, WINDOW, code_and_identity};
 use super::inspect::Layout;
 use super::instance::Instance;
 use super::journal;
+use super::mark::Numbers;
+use super::marks::StoredMarks;
 use super::open::{Failure, create_in, guarded, open_at, prepare};
 use super::snapshot::Snapshot;
 use super::table::{TABLES, Table, folder};
@@ -39,8 +41,8 @@ pub(super) struct Salvage {
 
 impl Salvage {
     /// Examines the database in `damaged`. Copies are made below `root`. Batches of another
-    /// database than `identity` are left out.
-    pub(super) fn of(damaged: &Layout, root: &Path, identity: Option<u64>) -> Result<Self, Failure> {
+    /// database than that of the marks are left out.
+    pub(super) fn of(damaged: &Layout, root: &Path, marks: &StoredMarks) -> Result<Self, Failure> {
         remove(root)?;
         std::fs::create_dir_all(root)?;
         let empty = Layout::new(root.join("empty"));
@@ -49,7 +51,7 @@ impl Salvage {
             std::fs::remove_file(journal)?;
         }
         let folders = folders::find(damaged)?;
-        let journal = journal::salvage(&read_journals(damaged)?, identity);
+        let journal = journal::salvage(&read_journals(damaged, &marks.numbers())?, marks.identity());
         let (root, places) = (root.to_owned(), [None; TABLES.len()]);
         let mut salvage = Self { root, empty, folders, places, journal, copies: 0 };
         salvage.places = salvage.find_places()?;
@@ -167,9 +169,9 @@ impl Salvage {
     }
 }
 
-/// The journals of a damaged database. Files with other names count only if those with the names
-/// of journals are not whole: they may be old copies.
-fn read_journals(damaged: &Layout) -> io::Result<Vec<Vec<u8>>> {
+/// The journals of a damaged database. Files with other names count only if they hold commits that
+/// those with the names of journals lack: they may be old copies.
+fn read_journals(damaged: &Layout, marked: &Numbers) -> io::Result<Vec<Vec<u8>>> {
     if !damaged.root.is_dir() {
         return Ok(Vec::new());
     }
@@ -179,14 +181,20 @@ fn read_journals(damaged: &Layout) -> io::Result<Vec<Vec<u8>>> {
         journals.push(journal::read(path)?);
     }
     let mut progress = journal::Progress::default();
-    let is_whole = |bytes: &Vec<u8>| journal::walk(bytes, &mut progress) == journal::End::Whole;
-    if !named.is_empty() && journals.iter().all(is_whole) && named.keys().is_sorted_by(|one, next| **one + 1 == **next) {
-        return Ok(journals);
-    }
+    let is_whole = journals.iter().all(|bytes| journal::walk(bytes, &mut progress) == journal::End::Whole)
+        && named.keys().is_sorted_by(|one, next| **one + 1 == **next);
+    let is_lacking = |(table, number): &(usize, u64)| match progress.last[*table] {
+        _ if !is_whole => true,
+        Some(last) => *number > last,
+        None => number + WINDOW > marked[*table],
+    };
     for entry in std::fs::read_dir(&damaged.root)? {
         let path = entry?.path();
         if path.is_file() && !named.values().any(|known| *known == path) {
-            journals.extend(Some(journal::read(&path)?).filter(|bytes| journal::is_journal(bytes)));
+            let bytes = journal::read(&path)?;
+            if journal::is_journal(&bytes) && journal::numbers_in(&bytes).iter().any(is_lacking) {
+                journals.push(bytes);
+            }
         }
     }
     Ok(journals)

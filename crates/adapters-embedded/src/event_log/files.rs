@@ -118,6 +118,8 @@ pub(super) fn is_unreadable(error: &io::Error) -> bool {
 
 /// Makes the bytes of a file durable, and its length. `path` is its name.
 pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    power::may_sync(path)?;
     file.sync_data()?;
     #[cfg(test)]
     power::synced(path, file);
@@ -157,6 +159,8 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    power::may_sync(path)?;
     File::open(path)?.sync_all()?;
     #[cfg(test)]
     power::synced_dir(path);

@@ -103,9 +103,8 @@ fn destroy(dir: &Path, chance: &mut Chance) -> String {
     let parts = Parts::of(dir);
     let of_kind = parts.of_kind(chance);
     let path = if of_kind.is_empty() { &parts.files[0] } else { *chance.of(&of_kind) };
-    let bytes = fs::read(path).unwrap();
-    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
-    let at = chance.below(used) as usize;
+    let bytes = crate::database::written_bytes(path).unwrap();
+    let at = chance.below(bytes.len() as u64) as usize;
     let what = match chance.below(7) {
         0 => {
             fs::remove_file(path).unwrap();

@@ -132,6 +132,7 @@ impl Answers {
                 let text = error.to_string();
                 assert_eq!(error.kind, ErrorKind::Corrupt, "{text}");
                 assert!(text.contains("db/keyspaces/") && text.contains("earcon doctor"), "{text}");
+                assert!(!text.contains("Error"), "a name of the code: {text}");
                 self.refused += 1;
                 None
             }
