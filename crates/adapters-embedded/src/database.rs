@@ -40,10 +40,6 @@ use crate::repairs::progress::{self, NOT_ENDED, PROGRESS};
 use crate::settings::EmbeddedSettings;
 #[cfg(test)]
 pub(crate) use check::check;
-#[cfg(test)]
-pub(crate) use journal::read as written_bytes;
-#[cfg(test)]
-pub(crate) use repair::accept_loss;
 pub(crate) use check::{Checked, check_all};
 use current::Current;
 use earcon_model::WorkspaceId;
@@ -51,10 +47,14 @@ use earcon_ports::{ErrorKind, PortError};
 use files_in_use::FilesInUse;
 pub use inspect::Finding;
 pub use instance::DatabaseMemory;
+#[cfg(test)]
+pub(crate) use journal::read as written_bytes;
 use mark::Numbers;
 pub(crate) use mark::is_mark;
 use marks::MarkFiles;
 pub(crate) use marks::{LastCommits, SyncedCommits};
+#[cfg(test)]
+pub(crate) use repair::accept_loss;
 pub(crate) use repair::{DatabaseRepair, begin as begin_repair, end as end_repair};
 pub(super) use snapshot::{Entry, Snapshot, unreadable};
 pub(super) use table::{Table, WriteBatch};

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::data_dir::LOGS;
 use crate::database::{self, Checked, Database, DatabaseRepair, Finding};
 use crate::event_log::damage::Damage;
+use crate::event_log::deletion::{complete_deletions, still_known};
 use crate::event_log::limits;
-use crate::event_log::registry::{Checks, State, check_all, check_with, complete_deletions, still_known, unusable};
+use crate::event_log::registry::unusable;
 use crate::event_log::repair::{RepairContext, Repaired};
 use crate::event_log::report::LogReport;
+use crate::event_log::states::{Checks, State, check_all, check_with};
 pub use crate::open_error::OpenError;
 use crate::settings::EmbeddedSettings;
 

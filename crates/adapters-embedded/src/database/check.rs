@@ -12,8 +12,8 @@ use super::marks::StoredMarks;
 use super::open::{guarded, open_in, prepare};
 use super::table::Table;
 use crate::data_dir::DataDir;
-use crate::open_error::OpenError;
 use crate::event_log::deleted::KEYS;
+use crate::open_error::OpenError;
 use crate::repairs::progress::{self, NOT_ENDED, PROGRESS};
 use crate::settings::EmbeddedSettings;
 

@@ -108,13 +108,15 @@ impl StoredMarks {
 
     /// Faults of the marks alone.
     pub(super) fn findings(&self, dir: &DataDir) -> Vec<Finding> {
+        let is_file = dir.logs().is_file().then_some("it is a file and no directory, so all logs are missing");
+        let mut findings: Vec<Finding> = is_file.map(|text| Finding::new(dir.logs(), text)).into_iter().collect();
+        findings.extend(self.faults(dir));
+        findings
+    }
+
+    fn faults(&self, dir: &DataDir) -> Vec<Finding> {
         let (own, among_logs) = (dir.mark(), dir.log_mark());
         let lost = "it is missing or not valid";
-        if dir.logs().is_file() {
-            let mut findings = vec![Finding::new(dir.logs(), "it is a file and no directory, so all logs are missing")];
-            findings.extend(self.own.is_none().then(|| Finding::new(own, lost)));
-            return findings;
-        }
         match (self.own, self.among_logs) {
             (None, None) => {
                 let unknown = format!("{lost}, so it is unknown whether the last commits are there");

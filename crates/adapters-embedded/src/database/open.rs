@@ -237,7 +237,9 @@ fn examine(layout: &Layout, instance: &Arc<Instance>, marks: &StoredMarks) -> Ex
             findings.push(Finding::new(layout.table(code), text));
             continue;
         }
-        if let Some(found) = writer.map(|(_, identity)| identity).filter(|found| *found != *identity.get_or_insert(*found)) {
+        if let Some(found) =
+            writer.map(|(_, identity)| identity).filter(|found| *found != *identity.get_or_insert(*found))
+        {
             let text = format!("the {} belong to another installation ({found:016x})", words(code));
             findings.push(Finding::foreign(layout.table(code), text));
             continue;
@@ -323,7 +325,11 @@ impl Failure {
                 if self.is_of_disk() =>
             {
                 let text = error.to_string();
-                Some(error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), text), io::Error::from_raw_os_error))
+                Some(
+                    error
+                        .raw_os_error()
+                        .map_or_else(|| io::Error::new(error.kind(), text), io::Error::from_raw_os_error),
+                )
             }
             _ => None,
         }

@@ -56,7 +56,8 @@ impl Losses for DatabaseLosses {
         let mut text = "\nThe database:\n".to_owned();
         self.kept.iter().for_each(|kept| text += &format!("  {kept}\n"));
         for workspace in &self.deleted {
-            text += &format!("\nWorkspace {workspace} had been deleted. What an older database still had is deleted.\n");
+            text +=
+                &format!("\nWorkspace {workspace} had been deleted. What an older database still had is deleted.\n");
         }
         if !self.doubts.is_empty() {
             text += "\nUncertain:\n";

@@ -14,8 +14,8 @@ pub(super) use self::listing::{SegmentFile, read_header, segment_path};
 use super::damage::{Damage, Missing};
 use super::header::EpochEntry;
 use super::mark::{MARK, Mark, StoredMark};
-use crate::repairs::progress::{NOT_ENDED, PROGRESS};
 use super::scan::SegmentScan;
+use crate::repairs::progress::{NOT_ENDED, PROGRESS};
 use earcon_model::{Seq, WorkspaceId};
 
 /// A segment and its frames. Without a file or frames there is no scan.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use super::check::read_header;
 use super::damage::{Damage, Utc};
 use super::deleted::{DeletedLog, DeletedLogs};
+use super::deletion::DELETED;
 use super::files::is_absent;
 use super::mark::StoredMark;
-use super::registry::DELETED;
 use crate::repairs::progress::PROGRESS;
 use earcon_model::{Seq, WorkspaceId};
 
