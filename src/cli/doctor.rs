@@ -100,8 +100,10 @@ fn run_repair(data: &Path) -> ExitCode {
         }
         Ok(report) => {
             show(&report);
-            complain("damage is left that a repair does not change; restore the directory from a backup, or move the \
-                      parts that are named away and repair again");
+            complain(
+                "damage is left that a repair does not change; restore the directory from a backup, or move the \
+                      parts that are named away and repair again",
+            );
             ExitCode::from(UNAVAILABLE)
         }
         Err(error) => failed(&error),

@@ -21,6 +21,7 @@ use super::marks::{MarkFiles, StoredMarks};
 use super::snapshot::{self, ReadError, Snapshot};
 use super::table::{TABLES, Table, first_numbers, words};
 use crate::data_dir::DataDir;
+use crate::event_log::files;
 use crate::open_error::OpenError;
 use crate::settings::EmbeddedSettings;
 
@@ -309,10 +310,10 @@ impl Failure {
     pub(super) fn is_of_disk(&self) -> bool {
         match self {
             Self::Error(fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))) => {
-                // A file that is missing, ends early or has other bytes is damage.
+                // A file that is missing, ends early, has other bytes or cannot be read is damage.
                 use io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof};
-                ![InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof]
-                    .contains(&error.kind())
+                let of_content = [InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof];
+                !of_content.contains(&error.kind()) && !files::is_unreadable(error)
             }
             Self::Error(_) | Self::Panic(_) => false,
         }

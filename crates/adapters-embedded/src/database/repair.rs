@@ -137,7 +137,8 @@ impl Repair<'_> {
             progress::remove(dir.path()).map_err(&failed)?;
             return Ok(None);
         }
-        if !is_repaired {
+        let is_of_marks = |finding: &Finding| is_of_marks(dir, finding);
+        if !is_repaired || !findings.iter().all(is_of_marks) {
             self.plan.losses.add_damage(&findings);
         }
         self.save().map_err(&failed)?;
@@ -145,7 +146,7 @@ impl Repair<'_> {
             step().and_then(|()| dir.restore_format()).map_err(&failed)?;
         }
         self.clear_places(&findings).map_err(&failed)?;
-        if findings.iter().all(|finding| is_of_marks(dir, finding)) && marks.identity().is_some() {
+        if findings.iter().all(is_of_marks) && marks.identity().is_some() {
             self.write_marks(&marks, is_repaired).map_err(&failed)?;
         } else {
             self.write_database(&marks)?;
