@@ -176,7 +176,7 @@ fn file_that_may_not_be_read_is_no_damage() {
         let written = format!("cannot write {}: Permission denied", file.display());
         assert!(text.contains(&written) || !args.contains(&"serve"), "{text}");
     }
-    // The owner is told how to get the right back.
+    // The owner learns how to get the right back.
     if rustix::process::getuid().is_root() {
         std::os::unix::fs::chown(&file, Some(65_534), Some(65_534)).unwrap();
     }

@@ -188,7 +188,7 @@ async fn followers_from_before_an_unknown_end_get_a_snapshot() {
     let data = server.shut_down().await;
     std::fs::File::options().write(true).open(data.path().join(SEGMENT)).unwrap().set_len(cut as u64).unwrap();
     let repairs = doctor::repair(data.path(), START).unwrap();
-    assert!(repairs.logs[0].missing[0].is_open, "{:?}", repairs.logs);
+    assert!(repairs.logs[0].missing.iter().any(|missing| missing.is_open), "{:?}", repairs.logs);
     let server = start(data).await;
     for since in &positions {
         let [answer, snapshot] = first_answers(&server, since).await;
@@ -209,11 +209,13 @@ async fn kpi_that_only_history_knows_is_listed_and_read_after_a_repair() {
     let store = EmbeddedStore::open(data.path(), &EmbeddedSettings::default()).unwrap();
     let next = store.event_log().head(&pass).await.unwrap().unwrap().next;
     assert_eq!(store.event_log().trim(&pass, next).await.unwrap(), next, "the log holds nothing any more");
+    // As a repair does that does not find all of them.
+    store.snapshot_store().remove(&pass).await.unwrap();
     store.close().await.unwrap();
-    std::fs::remove_file(data.path().join("db/keyspaces/3/current")).unwrap();
+    std::fs::remove_file(data.path().join("db/version")).unwrap();
     let repairs = doctor::repair(data.path(), START).unwrap();
     let text = format!("{:?}", repairs.database);
-    assert!(text.contains("scoring begins again"), "{text}");
+    assert!(text.contains("0 records of the scoring snapshots were kept"), "{text}");
 
     let server = start(data).await;
     let (_, kpis) = server.get("/kpis").await;

@@ -66,7 +66,7 @@ pub struct Repairs {
     /// The damages of the database, and how many records of each table were kept. Empty if it was
     /// whole.
     pub database: Vec<Finding>,
-    /// The file that records what was done to the database.
+    /// The record of the repair of the database, for people.
     pub record: Option<PathBuf>,
     /// The logs that were damaged.
     pub logs: Vec<Repaired>,
@@ -118,7 +118,7 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
     Ok(Repairs { database: findings, record, logs, deleted: losses.deleted, doubts })
 }
 
-/// Repairs the damaged logs, once the database is whole. Returns them, and what is in doubt.
+/// Repairs the damaged logs, once the database is whole. Returns them, and the doubts.
 fn repair_logs(
     database: &Database,
     mut plan: Option<&mut DatabaseRepair>,

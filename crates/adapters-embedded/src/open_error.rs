@@ -77,7 +77,7 @@ pub enum OpenError {
     ForeignLog {
         /// The directory.
         path: PathBuf,
-        /// What is where, with counts.
+        /// The logs and their places, with counts.
         reason: String,
     },
     /// Whole logs are in wrong directories.
@@ -89,7 +89,7 @@ pub enum OpenError {
     MisplacedLogs {
         /// The directory.
         path: PathBuf,
-        /// What is where, and what to do; at least one.
+        /// Each log, its place, and how to put it right; at least one.
         damages: Vec<Damage>,
     },
     /// There is no place for the copy that a check reads.

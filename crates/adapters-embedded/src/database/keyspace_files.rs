@@ -57,13 +57,15 @@ pub(super) fn listed_levels(folder: &Path) -> Result<Levels, Defect> {
     levels(&bytes).ok_or_else(|| (version, "its list of table files cannot be read".to_owned()))
 }
 
-/// The list of the newest version file that can be read, whatever `current` says.
-pub(super) fn newest_levels(folder: &Path) -> Option<Levels> {
+/// The list of the newest version file that can be read, whatever `current` says, and whether there
+/// is no other one.
+pub(super) fn newest_levels(folder: &Path) -> Option<(Levels, bool)> {
     let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix('v')?.parse::<u64>().ok();
     let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut versions: Vec<(u64, PathBuf)> = entries.filter_map(|path| Some((number(&path)?, path))).collect();
     versions.sort();
-    versions.iter().rev().find_map(|(_, path)| levels(&std::fs::read(path).ok()?))
+    let found = versions.iter().rev().find_map(|(_, path)| levels(&std::fs::read(path).ok()?));
+    found.map(|levels| (levels, versions.len() == 1))
 }
 
 /// Makes the version of a keyspace list other table files.

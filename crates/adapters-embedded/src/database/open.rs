@@ -201,7 +201,7 @@ pub(super) struct Examined {
     pub(super) numbers: Numbers,
 }
 
-/// What the tables say, or what is wrong with them.
+/// The identity and the numbers, or the damages.
 type Examination = Result<Examined, Vec<Finding>>;
 
 /// Opens an existing database whose files were inspected, and examines its numbers.

@@ -1,7 +1,7 @@
 //! Accepting a loss: a new database is written from all records of the damaged one that can be
 //! read, and the damaged one is kept in `damaged/`.
 //!
-//! The new database is complete before the old one is moved. What was found is in a plan on the
+//! The new database is complete before the old one is moved. The findings are in a plan on the
 //! disk from the first change on, so a repair that was killed at any step ends as an undisturbed
 //! one, with the same list of losses. The plan ends when the logs are repaired too.
 
@@ -33,7 +33,7 @@ const NEW_MARK: &str = "db.mark.new";
 /// The plan of a repair of the database.
 pub(crate) type DatabaseRepair = Progress<DatabaseLosses>;
 
-/// What was done to a damaged database, and what else a repair of the directory has to say.
+/// The result of a repair of the database, and the rest of the report about the directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DatabaseLosses {
     pub(crate) damage: Vec<Finding>,
@@ -159,7 +159,7 @@ impl Repair<'_> {
         self.plan.save(self.dir.path())
     }
 
-    /// Moves away what is in the place of a file or a directory and is none.
+    /// Moves a file away that is in the place of a directory, or the reverse.
     fn clear_places(&self, findings: &[Finding]) -> io::Result<()> {
         let dir = self.dir;
         for (path, is_wrong) in [
@@ -205,7 +205,7 @@ impl Repair<'_> {
             MarkFile::create(&dir.path().join(NEW_MARK), identity, &numbers)?;
             Ok(exchange(dir)?)
         });
-        // A step that is refused stands for a kill, which leaves everything.
+        // A test refuses steps in the place of a kill, which leaves everything.
         if step().is_ok() {
             let _left = remove(&root).is_err();
         }
@@ -305,7 +305,7 @@ fn free_place(damaged: &Path) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Repairs the database alone. Returns what was done.
+/// Repairs the database alone. Returns the damages, and the records that were kept.
 #[cfg(test)]
 pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
     let Some(plan) = begin(dir, 5)? else { return Ok(Vec::new()) };

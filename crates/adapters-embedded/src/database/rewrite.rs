@@ -23,7 +23,7 @@ use crate::settings::EmbeddedSettings;
 /// Records written in one batch.
 const BATCH: usize = 1_000;
 
-/// What is left of a table.
+/// The records that are left of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kept {
     records: u64,
@@ -53,7 +53,7 @@ impl Kept {
     }
 }
 
-/// What was written.
+/// The content of the new database.
 pub(super) struct Rewritten {
     pub(super) kept: [Kept; TABLES.len()],
     /// Whether the cursors of history are at the beginning, so that it is read again.

@@ -131,7 +131,7 @@ pub(super) fn described(error: &fjall::Error) -> String {
     }
 }
 
-/// What is wrong with the files behind a table.
+/// The defect of the files behind a table, in words.
 fn defect(error: &fjall::Error) -> &'static str {
     use fjall::LsmError;
     match error {

@@ -48,13 +48,13 @@ pub(super) struct Folder {
     levels: Levels,
     /// By the number of the table file. Those that are lost are not here.
     contents: HashMap<u64, Content>,
-    /// Whether a list of its table files was there.
+    /// Whether the newest list of its table files was there.
     is_listed: bool,
 }
 
 impl Folder {
-    /// Whether a table file is missing or damaged. Without a list, files may be there that the
-    /// database had replaced.
+    /// Whether a table file is missing or damaged. Without the newest list, files may be there that
+    /// the database had replaced.
     pub(super) fn is_in_doubt(&self) -> bool {
         let is_lost = |file: &TableFile| self.contents.get(&file.id).is_none_or(|content| !content.is_whole);
         !self.is_listed || self.kept == Kept::Nothing || self.levels.iter().flatten().flatten().any(is_lost)
@@ -96,8 +96,8 @@ pub(super) fn find(damaged: &Layout) -> io::Result<Vec<Folder>> {
     }
     paths.retain(|path| path.is_dir());
     paths.sort();
-    let lists: Vec<Option<Levels>> = paths.iter().map(|path| list_of(path)).collect();
-    let listed: Vec<&TableFile> = lists.iter().flatten().flatten().flatten().flatten().collect();
+    let lists: Vec<Option<List>> = paths.iter().map(|path| list_of(path)).collect();
+    let listed: Vec<&TableFile> = lists.iter().flatten().flat_map(|(levels, _)| levels).flatten().flatten().collect();
     let mut finder = Finder {
         root: damaged.root.clone(),
         listed: listed.into_iter().map(|file| file.checksum).collect(),
@@ -106,9 +106,13 @@ pub(super) fn find(damaged: &Layout) -> io::Result<Vec<Folder>> {
     paths.iter().zip(&lists).map(|(path, list)| finder.folder(path, list.clone())).collect()
 }
 
+/// Table files, and whether the list is the newest one.
+type List = (Levels, bool);
+
 /// The list of table files, also an old or a damaged one.
-fn list_of(folder: &Path) -> Option<Levels> {
-    keyspace_files::listed_levels(folder).ok().or_else(|| keyspace_files::newest_levels(folder))
+fn list_of(folder: &Path) -> Option<List> {
+    let current = keyspace_files::listed_levels(folder).ok().map(|levels| (levels, true));
+    current.or_else(|| keyspace_files::newest_levels(folder))
 }
 
 struct Finder {
@@ -121,13 +125,12 @@ struct Finder {
 }
 
 impl Finder {
-    fn folder(&mut self, path: &Path, list: Option<Levels>) -> io::Result<Folder> {
+    fn folder(&mut self, path: &Path, list: Option<List>) -> io::Result<Folder> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let tables = keyspace_files::tables(path);
-        let is_listed = list.is_some();
-        let levels = match list {
-            Some(levels) => levels,
-            None => self.without_list(&tables)?,
+        let (levels, is_listed) = match list {
+            Some(list) => list,
+            None => (self.without_list(&tables)?, false),
         };
         let mut contents = HashMap::new();
         for file in levels.iter().flatten().flatten() {

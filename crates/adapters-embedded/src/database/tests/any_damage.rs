@@ -1,6 +1,6 @@
 //! Any damage of the database alone: files and folders swapped, renamed, copied, moved, cut, zeroed
 //! and removed, several at a time. After a repair, the directory starts and holds all that is
-//! whole, and the report names what is lost.
+//! whole, and the report names the losses.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! is there. A repair is refused, or names all that is lost, and brings back nothing that was
 //! deleted.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -143,7 +144,7 @@ impl Base {
 
 /// Damages a copy. Returns the damage in words.
 fn damage(dir: &Scratch, older: &Scratch, chance: &mut Chance) -> String {
-    let (root, old) = (dir.path().to_owned(), older.copied());
+    let (root, old) = (dir.path().to_owned(), OnceCell::new());
     let log = |name: &str| root.join("log").join(name);
     let take = |name: &str| {
         let target = root.join(name);
@@ -152,6 +153,7 @@ fn damage(dir: &Scratch, older: &Scratch, chance: &mut Chance) -> String {
         } else if target.exists() {
             fs::remove_file(&target).unwrap();
         }
+        let old: &Scratch = old.get_or_init(|| older.copied());
         fs::rename(old.path().join(name), target).unwrap();
     };
     match chance.below(14) {
