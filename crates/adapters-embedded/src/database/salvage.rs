@@ -128,9 +128,11 @@ impl Salvage {
                 }
             }
             // Each opens alone, but not all of them.
-            let is_left = is_less || places.iter().fold(false, |any, place| self.keep_less(*place) || any);
-            if !is_left {
-                return Err(failure);
+            if !is_less {
+                let lessened = places.iter().filter(|place| self.keep_less(**place)).count();
+                if lessened == 0 {
+                    return Err(failure);
+                }
             }
         }
     }

@@ -31,7 +31,7 @@ async fn outcome(scratch: &Scratch, now_ms: i64) -> Outcome {
     let anywhere = |text: String| text.replace(scratch.path().to_str().unwrap(), "DIR");
     let done = repair(scratch.path(), now_ms).unwrap();
     let record = done.record.expect("the database was damaged");
-    assert_eq!(records(scratch.path()), [record.clone()]);
+    assert_eq!(records(scratch.path()), std::slice::from_ref(&record));
     let text = anywhere(fs::read_to_string(record).unwrap());
     for left in ["db.salvage", "db.new", "db.mark.new", "REPAIRING"] {
         assert!(!scratch.path().join(left).exists(), "{left} is left");
