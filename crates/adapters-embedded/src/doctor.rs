@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::data_dir::LOGS;
 use crate::database::{self, Checked, Database, DatabaseRepair, Finding};
 use crate::event_log::damage::Damage;
-use crate::event_log::deletion::{complete_deletions, still_known};
+use crate::event_log::deletion::{complete_deletions, remove_data, still_known};
 use crate::event_log::limits;
 use crate::event_log::registry::unusable;
 use crate::event_log::repair::{RepairContext, Repaired};
@@ -127,14 +127,16 @@ fn repair_logs(
     let dir = database.path();
     let failure = |error| unusable(dir, error);
     let not_writable = |source| OpenError::NotWritable { path: dir.to_owned(), source };
+    let mut deleted = Vec::new();
     if let Some(plan) = &mut plan {
-        let deleted = still_known(database).map_err(failure)?;
+        deleted = still_known(database).map_err(failure)?;
         let names = deleted.iter().map(|workspace| workspace.as_str().to_owned());
         plan.losses.deleted.extend(names);
         plan.losses.deleted.dedup();
         plan.save(dir).map_err(not_writable)?;
     }
     complete_deletions(database).map_err(failure)?;
+    deleted.iter().try_for_each(|workspace| remove_data(database, workspace)).map_err(failure)?;
     let logs = database.log_dir();
     let Checks { misplaced, states } = check_all(database).map_err(failure)?;
     if !misplaced.is_empty() {

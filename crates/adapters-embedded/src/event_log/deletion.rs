@@ -104,21 +104,35 @@ pub(crate) fn complete_deletions(database: &Database) -> Result<(), PortError> {
 /// Deletes what the database still has of deleted workspaces: it is older than the deletion. If a
 /// copy of the log is there too, a start is refused, and nothing is deleted.
 fn remove_deleted(database: &Database, deleted: &DeletedLogs) -> Result<(), PortError> {
-    for workspace in known_and_deleted(database, deleted)? {
-        series_store::remove_all(database, &workspace)?;
-        series_store::remove_prefix(database, database.snapshots, &prefix(&workspace))?;
-        series_store::remove_prefix(database, database.meta, &prefix(&workspace))?;
-        remove_record(database, &workspace, None)?;
-    }
-    Ok(())
+    known_and_deleted(database, deleted)?.iter().try_for_each(|workspace| remove_data(database, workspace))
 }
 
-/// Deleted workspaces that the database still has, because it is older than the deletion.
+/// Deletes everything that the database has of a workspace.
+pub(crate) fn remove_data(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
+    series_store::remove_all(database, workspace)?;
+    series_store::remove_prefix(database, database.snapshots, &prefix(workspace))?;
+    series_store::remove_prefix(database, database.meta, &prefix(workspace))?;
+    remove_record(database, workspace, None)
+}
+
+/// Deleted workspaces that the database still has: it is older than the deletion, or lost a commit
+/// of it. A workspace that was made again has a log.
 pub(crate) fn still_known(database: &Database) -> Result<Vec<WorkspaceId>, PortError> {
     let dir = database.log_dir();
     let mut deleted = DeletedLogs::of_database(database)?;
     deleted.extend(DeletedLogs::read(&dir).map_err(|error| files::read_failure(&dir, error))?.iter().cloned());
-    known_and_deleted(database, &deleted)
+    let mut found = known_and_deleted(database, &deleted)?;
+    let known = known(database)?;
+    let view = database.snapshot()?;
+    for workspace in deleted.iter().filter_map(|deleted| WorkspaceId::new(&deleted.workspace).ok()) {
+        let has_data = [database.meta, database.snapshots, database.history.heads, database.history.series]
+            .into_iter()
+            .any(|table| view.prefix(table, prefix(&workspace)).next().is_some());
+        if has_data && !known.contains_key(&workspace) && !found.contains(&workspace) {
+            found.push(workspace);
+        }
+    }
+    Ok(found)
 }
 
 fn known_and_deleted(database: &Database, deleted: &DeletedLogs) -> Result<Vec<WorkspaceId>, PortError> {
