@@ -64,7 +64,8 @@ impl Refused {
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
-            Refused::Ingest(IngestError::Overloaded | IngestError::Unavailable) | Refused::Open(OpenError::Unavailable)
+            Refused::Ingest(IngestError::Overloaded | IngestError::Unavailable)
+                | Refused::Open(OpenError::Unavailable | OpenError::Failed(_))
         )
     }
 }

@@ -80,6 +80,9 @@ fn run_repair(data: &Path) -> ExitCode {
         Err(error) => return failed(&error),
     };
     repairs.database.iter().for_each(|finding| say(&format!("database: {finding}")));
+    if let Some(record) = &repairs.record {
+        say(&format!("database: repaired; see {}", record.display()));
+    }
     for workspace in &repairs.deleted {
         say(&format!(
             "workspace {workspace}: it was deleted, and the database was older than that; what it still had is deleted"
@@ -97,7 +100,10 @@ fn run_repair(data: &Path) -> ExitCode {
         }
         Ok(report) => {
             show(&report);
-            complain("damage is left that a repair does not change; restore the directory from a backup");
+            complain(
+                "damage is left that a repair does not change; restore the directory from a backup, or move the \
+                      parts that are named away and repair again",
+            );
             ExitCode::from(UNAVAILABLE)
         }
         Err(error) => failed(&error),

@@ -163,6 +163,26 @@ fn file_that_may_not_be_read_is_no_damage() {
         }
         opened(&file, 0o666);
     }
+    // A check writes nothing.
+    let (file, data) = (data.join("db/0.jnl"), data.to_str().unwrap());
+    opened(&file, 0o444);
+    assert_eq!(as_another_account(&["doctor", "--data", data]).status.code(), Some(0));
+    for args in [&["doctor", "--data", data, "--repair"][..], &["serve", "--listen", "127.0.0.1:0", "--data", data]] {
+        let refused = as_another_account(args);
+        let text = said(&refused);
+        if args.contains(&"serve") || rustix::process::getuid().is_root() {
+            assert_eq!(refused.status.code(), Some(if args.contains(&"serve") { 74 } else { 0 }), "{text}");
+        }
+        let written = format!("cannot write {}: Permission denied", file.display());
+        assert!(text.contains(&written) || !args.contains(&"serve"), "{text}");
+    }
+    // The owner learns how to get the right back.
+    if rustix::process::getuid().is_root() {
+        std::os::unix::fs::chown(&file, Some(65_534), Some(65_534)).unwrap();
+    }
+    opened(&file, 0);
+    let text = said(&as_another_account(&["serve", "--listen", "127.0.0.1:0", "--data", data]));
+    assert!(text.contains(&format!("run: chmod u+rw {}", file.display())) && !text.contains("account"), "{text}");
 }
 
 #[test]

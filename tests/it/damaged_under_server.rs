@@ -103,3 +103,27 @@ async fn kpis_are_listed_and_history_is_read_after_the_repair_of_a_lost_log() {
     assert_eq!(samples["series"].as_array().map(Vec::len), Some(3), "{samples}");
     program.terminate();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directory_of_a_log_that_was_removed_is_named_by_every_refusal() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let program = serve(&data);
+    post(&program, 1).await;
+    let log = data.join("log/local");
+    std::fs::remove_dir_all(&log).unwrap();
+    let http = reqwest::Client::new();
+    let body = json!({"samples": [{"kpi": "a", "value": 1.0}]});
+    // The append that fails ends the workspace, which cannot be opened again.
+    let _refused = http.post(program.workspace_url("/kpis/ingest")).json(&body).send().await.unwrap();
+    let change = || http.patch(program.workspace_url("/mixes/default")).json(&json!({"voices": 2})).send();
+    let query = || http.get(program.workspace_url("/kpis")).send();
+    for _ in 0..2 {
+        let text = eventually("the refusal names the directory", async || {
+            let text = change().await.unwrap().text().await.unwrap() + &query().await.unwrap().text().await.unwrap();
+            (!text.contains("is restarting")).then_some(text)
+        })
+        .await;
+        assert!(text.contains(log.to_str().unwrap()) && text.contains("removed"), "{text}");
+    }
+}

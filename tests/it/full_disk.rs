@@ -334,3 +334,23 @@ async fn files_are_readable_by_their_owner_only() {
     }
     assert!(seen > 5, "{seen} files and directories");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a small file system in EARCON_TEST_SMALL_DISK"]
+async fn new_directory_on_a_full_disk_is_no_damage_and_starts_once_there_is_room() {
+    let (_turn, disk) = small_disk().await;
+    let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
+    for left in [0, 20_000, 100_000] {
+        fill(&ballast, left);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_earcon"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()])
+            .output();
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(74), "{left}: {text}");
+        assert!(text.contains("No space left on device") && !text.contains("damage"), "{left}: {text}");
+        empty(disk.path());
+        serve(&data).terminate();
+        std::fs::remove_dir_all(&data).unwrap();
+    }
+}

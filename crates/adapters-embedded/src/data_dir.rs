@@ -3,21 +3,21 @@
 //! A directory is usable if it exists or can be created, belongs to Earcon, is not locked by
 //! another process, and has the format of this build. A check claims it without a write.
 
+mod access;
+mod format;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::database::{Finding, is_mark};
-use crate::event_log::damage::Damage;
+use self::access::{Use, refuse_forbidden, refuse_other_files};
+use self::format::{check_format, write_format};
+use crate::database::Finding;
+use crate::open_error::OpenError;
 
 /// The one layout that this build writes and reads. Raise it with every change that another build
 /// could not read.
 pub(super) const FORMAT: u32 = 1;
-/// Begins the text of the FORMAT file. Builds before the first release wrote a bare number.
-const FORMAT_PREFIX: &str = "earcon ";
-
-/// Damages that the message of an error shows.
-const SHOWN: usize = 3;
 /// The directory with a directory for each log.
 pub(super) const LOGS: &str = "log";
 /// The database's mark, and the file that is there during its creation.
@@ -28,174 +28,6 @@ const LOG_MARK: &str = "DATABASE";
 const FORMAT_FILE: &str = "FORMAT";
 /// Where repairs keep damaged files.
 const DAMAGED: &str = "damaged";
-
-/// Why a data directory cannot be used. Every message names the directory and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process holds the lock.
-    #[error("data directory {path} is in use by another process{owner}; stop it, or choose another directory")]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-        /// ` (process 123)`, or empty if the process is unknown.
-        owner: String,
-    },
-    /// The path is not a directory.
-    #[error("data directory {path} is not a directory; choose another path")]
-    NotADirectory {
-        /// The path.
-        path: PathBuf,
-    },
-    /// Nothing in the directory is of Earcon, or it is not there.
-    #[error("{path} holds no Earcon data; name the data directory with --data")]
-    NoData {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The directory holds files, and none of Earcon.
-    #[error(
-        "{path} holds other files, such as {example}, and no Earcon data; name an empty directory or a new one with \
-         --data, for example --data {}",
-        path.join("earcon").display()
-    )]
-    NotOurs {
-        /// The directory.
-        path: PathBuf,
-        /// A file in it.
-        example: String,
-    },
-    /// The process may not read a file.
-    #[error("cannot read {path}: {source}; use the account that owns the data directory")]
-    NotReadable {
-        /// The file or directory.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The database and the logs are not of one installation.
-    #[error(
-        "data directory {path} mixes two installations: {reason}. Nothing was changed. Put back the db and db.mark \
-         that belong to these logs. If they are lost, move db and db.mark out of the directory, and run \
-         \"earcon doctor --data {path} --repair\": it keeps the logs, and begins with new settings"
-    )]
-    Foreign {
-        /// The directory.
-        path: PathBuf,
-        /// What belongs to which, with counts.
-        reason: String,
-    },
-    /// The database is right, and one of the logs is that of another installation.
-    #[error(
-        "data directory {path} has a foreign log: {reason}. Nothing was changed. Put back the directory of the log \
-         that the database knows. If it is lost, move this one out of {path}/log, and run \"earcon doctor --data \
-         {path} --repair\": the log begins again, and what history has stays"
-    )]
-    ForeignLog {
-        /// The directory.
-        path: PathBuf,
-        /// What is where, with counts.
-        reason: String,
-    },
-    /// Whole logs are in wrong directories.
-    #[error(
-        "logs in data directory {path} are not in their places: {}. Nothing was changed. Do that, and then run \
-         \"earcon doctor --data {path}\"; a repair changes nothing before",
-        places(damages)
-    )]
-    MisplacedLogs {
-        /// The directory.
-        path: PathBuf,
-        /// What is where, and what to do; at least one.
-        damages: Vec<Damage>,
-    },
-    /// There is no place for the copy that a check reads.
-    #[error(
-        "a check copies the journal of the database to {path}, and that failed: {source}; set TMPDIR to a directory with room"
-    )]
-    NoScratch {
-        /// The place.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The directory cannot be created or written to.
-    #[error(
-        "data directory {path} cannot be written to: {source}; check its owner and permissions, and the space left"
-    )]
-    NotWritable {
-        /// The directory.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// Another build wrote the directory.
-    #[error(
-        "data directory {path} has format {found}, and this version reads only format \"earcon {supported}\"; \
-         use the version that wrote it, or choose an empty directory"
-    )]
-    OtherFormat {
-        /// The directory.
-        path: PathBuf,
-        /// The format that its FORMAT file names.
-        found: String,
-        /// The format this build reads.
-        supported: u32,
-    },
-    /// Logs have lost events, or it is unknown whether they have.
-    #[error(
-        "the event log in data directory {path} is damaged: {}; \
-         \"earcon doctor --data {path}\" shows all of it, \"earcon doctor --data {path} --repair\" keeps all \
-         that is whole; or restore the directory from a backup",
-        sentence(damages)
-    )]
-    DamagedLog {
-        /// The directory.
-        path: PathBuf,
-        /// The damages, at least one.
-        damages: Vec<Damage>,
-    },
-    /// The content of the directory cannot be decoded.
-    #[error(
-        "data directory {path} is damaged: {reason}; \"earcon doctor --data {path}\" lists the losses, \
-         \"earcon doctor --data {path} --repair\" keeps the rest; or restore a backup, or choose another directory"
-    )]
-    Damaged {
-        /// The directory.
-        path: PathBuf,
-        /// The damage.
-        reason: String,
-    },
-}
-
-impl OpenError {
-    /// Whether another directory has to be configured.
-    pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::NotOurs { .. })
-    }
-
-    /// Whether the system refused to read or write a file, which is no damage.
-    pub fn is_io(&self) -> bool {
-        matches!(self, Self::NotReadable { .. } | Self::NotWritable { .. } | Self::NoScratch { .. })
-    }
-}
-
-fn places(damages: &[Damage]) -> String {
-    damages.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// The first damages, and how many there are. A loss of unknown extent is always among them.
-fn sentence(damages: &[Damage]) -> String {
-    let is_open = |damage: &&Damage| damage.missing.is_some_and(|missing| missing.is_open);
-    let mut shown: Vec<&Damage> = damages.iter().take(SHOWN).collect();
-    if let (Some(open), Some(last)) = (damages.iter().skip(SHOWN).find(is_open), shown.last_mut()) {
-        *last = open;
-    }
-    let mut text = shown.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if damages.len() > SHOWN {
-        text += &format!("; and {} more", damages.len() - SHOWN);
-    }
-    text
-}
 
 /// A data directory that only this process may use. Dropping the value releases it.
 #[derive(Debug)]
@@ -220,27 +52,27 @@ impl DataDir {
             _ => not_writable(error),
         })?;
         refuse_other_files(path)?;
-        refuse_unreadable(path)?;
+        refuse_forbidden(path, Use::Write)?;
         let lock = lock(path)?;
         let is_new = check_format(path, true)?;
         Ok(Self { path: path.to_owned(), _lock: Some(lock), is_new })
     }
 
-    /// Claims a directory with data for a repair. The inner error is the damage of its FORMAT file.
-    pub(super) fn claim_existing(path: &Path) -> Result<Result<Self, Finding>, OpenError> {
-        Self::refuse_empty(path)?;
+    /// Claims a directory with data for a repair. The damage of its FORMAT file is no obstacle.
+    pub(super) fn claim_existing(path: &Path) -> Result<(Self, Option<Finding>), OpenError> {
+        Self::refuse_empty(path, Use::Write)?;
         let lock = lock(path)?;
-        match check_format(path, false) {
-            Ok(is_new) => Ok(Ok(Self { path: path.to_owned(), _lock: Some(lock), is_new })),
-            Err(OpenError::Damaged { reason, .. }) => Ok(Err(Finding::new(path, reason))),
-            Err(error) => Err(error),
-        }
+        Self::examine(path, Some(lock))
     }
 
-    /// The same for a check: nothing is written. The damage of the FORMAT file is no obstacle.
+    /// The same for a check: nothing is written.
     pub(super) fn look(path: &Path) -> Result<(Self, Option<Finding>), OpenError> {
-        Self::refuse_empty(path)?;
+        Self::refuse_empty(path, Use::Read)?;
         let lock = shared_lock(path)?;
+        Self::examine(path, lock)
+    }
+
+    fn examine(path: &Path, lock: Option<File>) -> Result<(Self, Option<Finding>), OpenError> {
         let (is_new, finding) = match check_format(path, false) {
             Ok(is_new) => (is_new, None),
             Err(OpenError::Damaged { reason, .. }) => (false, Some(Finding::new(path, reason))),
@@ -249,8 +81,8 @@ impl DataDir {
         Ok((Self { path: path.to_owned(), _lock: lock, is_new }, finding))
     }
 
-    fn refuse_empty(path: &Path) -> Result<(), OpenError> {
-        refuse_unreadable(path)?;
+    fn refuse_empty(path: &Path, wanted: Use) -> Result<(), OpenError> {
+        refuse_forbidden(path, wanted)?;
         if [FORMAT_FILE, CREATING, MARK, "db", LOGS].iter().any(|name| path.join(name).exists()) {
             return Ok(());
         }
@@ -262,11 +94,14 @@ impl DataDir {
         self.is_new
     }
 
-    /// Writes the FORMAT file again, if it is lost and there is a database of this format.
-    pub(super) fn restore_format(path: &Path) -> Result<(), OpenError> {
-        let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
-        let _lock = lock(path)?;
-        write_format(&path.join(FORMAT_FILE)).map_err(not_writable)
+    /// Writes the FORMAT file again.
+    pub(super) fn restore_format(&self) -> io::Result<()> {
+        let file = self.path.join(FORMAT_FILE);
+        if file.is_dir() {
+            std::fs::remove_dir(&file)?;
+        }
+        write_format(&file)?;
+        File::open(&self.path)?.sync_all()
     }
 
     /// The directory of the database.
@@ -334,62 +169,18 @@ fn shared_lock(path: &Path) -> Result<Option<File>, OpenError> {
     let mut file = match File::open(&name) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(OpenError::NotReadable { path: name, source }),
+        Err(source) => return Err(not_lockable(&name, source)),
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned(), owner: owner(&mut file) }),
-        Err(TryLockError::Error(source)) => Err(OpenError::NotReadable { path: name, source }),
+        Err(TryLockError::Error(source)) => Err(not_lockable(&name, source)),
     }
 }
 
-/// Fails if the directory holds something and nothing of Earcon, such as a home directory. The
-/// mount point of a fresh file system has a `lost+found`. A start that ended early leaves a lock
-/// file or an unfinished FORMAT file.
-fn refuse_other_files(path: &Path) -> Result<(), OpenError> {
-    if [FORMAT_FILE, CREATING, MARK, "db/version", "log/DATABASE"].iter().any(|name| path.join(name).exists()) {
-        return Ok(());
-    }
-    let ours = ["LOCK", "FORMAT.new", "db", LOGS, DAMAGED];
-    let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let is_harmless = name == "lost+found" || ours.iter().any(|own| name == *own);
-        // The demonstration keeps its data below that of a server.
-        if !is_harmless && !entry.path().join(FORMAT_FILE).exists() {
-            return Err(OpenError::NotOurs { path: path.to_owned(), example: name.to_string_lossy().into_owned() });
-        }
-    }
-    Ok(())
-}
-
-/// Fails if the process may not read a file of the directory. That is no damage.
-fn refuse_unreadable(path: &Path) -> Result<(), OpenError> {
-    let refused = |path: &Path, source: io::Error| match source.kind() {
-        io::ErrorKind::PermissionDenied => Err(OpenError::NotReadable { path: path.to_owned(), source }),
-        _ => Ok(()),
-    };
-    let mut waiting = vec![path.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) => {
-                refused(&folder, error)?;
-                continue;
-            }
-        };
-        for entry in entries.flatten() {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && entry.file_name() != DAMAGED => waiting.push(entry.path()),
-                Ok(kind) if kind.is_file() => {
-                    File::open(entry.path()).map(drop).or_else(|error| refused(&entry.path(), error))?;
-                }
-                Ok(_) => {}
-                Err(error) => refused(&entry.path(), error)?,
-            }
-        }
-    }
-    Ok(())
+fn not_lockable(path: &Path, source: io::Error) -> OpenError {
+    let advice = "check whether it is a file".to_owned();
+    OpenError::NotPermitted { path: path.to_owned(), verb: "lock", source, advice }
 }
 
 fn owner(file: &mut File) -> String {
@@ -398,61 +189,6 @@ fn owner(file: &mut File) -> String {
         Ok(Ok(pid)) => format!(" (process {pid})"),
         _ => String::new(),
     }
-}
-
-/// Compares the format, and writes it into a new directory. Returns whether it is a new one.
-fn check_format(path: &Path, may_create: bool) -> Result<bool, OpenError> {
-    let file = path.join(FORMAT_FILE);
-    let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
-    let damaged = |reason: &str| OpenError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        // The file is written before the database, so a database without it is not a new directory.
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && !path.join(CREATING).exists()
-                && ["db", MARK, LOGS].iter().any(|name| path.join(name).exists()) =>
-        {
-            return Err(damaged("it holds a database or logs, but no FORMAT file"));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !may_create => return Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            begin_creation(path).and_then(|()| write_format(&file)).map_err(not_writable)?;
-            return Ok(true);
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(not_writable(error)),
-        Err(error) => return Err(damaged(&format!("its FORMAT file cannot be read: {error}"))),
-    };
-    let text = text.trim();
-    let other = |found: String| {
-        // The marks hold the format too, with a checksum.
-        if [path.join(MARK), path.join(LOGS).join(LOG_MARK)].iter().any(|mark| is_mark(mark)) {
-            let shown = text.escape_default();
-            return damaged(&format!("its FORMAT file reads \"{shown}\", but its marks are of format {FORMAT}"));
-        }
-        OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT }
-    };
-    match text.strip_prefix(FORMAT_PREFIX).unwrap_or_default().parse::<u32>() {
-        Ok(FORMAT) => Ok(false),
-        Ok(number) => Err(other(number.to_string())),
-        Err(_) if text.parse::<u32>().is_ok() => Err(other(format!("\"{text}\", of a build before the first release"))),
-        Err(_) => Err(damaged(&format!("its FORMAT file does not read \"{FORMAT_PREFIX}<number>\""))),
-    }
-}
-
-/// Says, durably, that the directory holds no acknowledged data yet.
-fn begin_creation(path: &Path) -> io::Result<()> {
-    File::create(path.join(CREATING))?.sync_all()?;
-    File::open(path)?.sync_all()
-}
-
-/// Writes another file and renames it, so that a crash leaves a whole file or none.
-fn write_format(file: &Path) -> io::Result<()> {
-    let draft = file.with_extension("new");
-    let mut out = File::create(&draft)?;
-    writeln!(out, "{FORMAT_PREFIX}{FORMAT}")?;
-    out.sync_all()?;
-    std::fs::rename(&draft, file)
 }
 
 #[cfg(test)]

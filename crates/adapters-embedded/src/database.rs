@@ -21,6 +21,8 @@ mod marks;
 mod open;
 mod reopen;
 mod repair;
+mod rewrite;
+mod salvage;
 mod snapshot;
 mod table;
 #[cfg(test)]
@@ -31,8 +33,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fjall::PersistMode;
 
-use crate::data_dir::{DataDir, OpenError};
+use crate::data_dir::DataDir;
 use crate::disk::{self, Presence};
+use crate::open_error::OpenError;
+use crate::repairs::progress::{self, NOT_ENDED, PROGRESS};
 use crate::settings::EmbeddedSettings;
 #[cfg(test)]
 pub(crate) use check::check;
@@ -43,11 +47,15 @@ use earcon_ports::{ErrorKind, PortError};
 use files_in_use::FilesInUse;
 pub use inspect::Finding;
 pub use instance::DatabaseMemory;
+#[cfg(test)]
+pub(crate) use journal::read as written_bytes;
 use mark::Numbers;
 pub(crate) use mark::is_mark;
 use marks::MarkFiles;
 pub(crate) use marks::{LastCommits, SyncedCommits};
-pub(crate) use repair::{Salvaged, accept_loss};
+#[cfg(test)]
+pub(crate) use repair::accept_loss;
+pub(crate) use repair::{DatabaseRepair, begin as begin_repair, end as end_repair};
 pub(super) use snapshot::{Entry, Snapshot, unreadable};
 pub(super) use table::{Table, WriteBatch};
 
@@ -124,6 +132,20 @@ impl Database {
     /// Damage is an error. Nothing is written to a damaged database.
     pub(super) fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let dir = DataDir::claim(path)?;
+        if progress::is_begun(path) {
+            let begun = Finding::new(path.join(PROGRESS), NOT_ENDED);
+            return Err(open::damaged(path, &[begun]));
+        }
+        Self::open_claimed(dir, settings)
+    }
+
+    /// Opens the database of a directory whose repair has not ended.
+    pub(super) fn open_to_repair(path: &Path) -> Result<Self, OpenError> {
+        Self::open_claimed(DataDir::claim(path)?, &EmbeddedSettings::default())
+    }
+
+    fn open_claimed(dir: DataDir, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
+        let path = &dir.path().to_owned();
         let open::Opened { instance, numbers, marks } = open::open(&dir, settings)?;
         let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
         let synced = Arc::new(SyncedCommits::default());

@@ -1,17 +1,18 @@
 //! Checking and repairing a data directory that no server uses.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::data_dir::LOGS;
-pub use crate::data_dir::OpenError;
-use crate::database::{self, Checked, Database, Finding, Salvaged};
+use crate::database::{self, Checked, Database, DatabaseRepair, Finding};
 use crate::event_log::damage::Damage;
+use crate::event_log::deletion::{complete_deletions, remove_data, still_known};
 use crate::event_log::limits;
-use crate::event_log::registry::{Checks, State, check_all, check_with, complete_deletions, unusable};
+use crate::event_log::registry::unusable;
 use crate::event_log::repair::{RepairContext, Repaired};
 use crate::event_log::report::LogReport;
+use crate::event_log::states::{Checks, State, check_all, check_with};
+pub use crate::open_error::OpenError;
 use crate::settings::EmbeddedSettings;
-use earcon_model::WorkspaceId;
 
 /// The state of a data directory.
 #[derive(Debug)]
@@ -65,10 +66,12 @@ pub struct Repairs {
     /// The damages of the database, and how many records of each table were kept. Empty if it was
     /// whole.
     pub database: Vec<Finding>,
+    /// The record of the repair of the database, for people.
+    pub record: Option<PathBuf>,
     /// The logs that were damaged.
     pub logs: Vec<Repaired>,
     /// Workspaces that were deleted, and that an older database still had. The rest is deleted.
-    pub deleted: Vec<WorkspaceId>,
+    pub deleted: Vec<String>,
     /// What may be lost, or may have come back although it was deleted, as sentences without a full
     /// stop.
     pub doubts: Vec<String>,
@@ -101,35 +104,75 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
     if let Some(refusal) = check(dir)?.refusal(dir) {
         return Err(refusal);
     }
-    let Salvaged { findings, is_rewound, older_than } = database::accept_loss(dir)?;
-    let database = Database::open(dir, &EmbeddedSettings::default())?;
+    let mut plan = database::begin_repair(dir, now_ms).map_err(|error| not_mended(error, &dir.join("db")))?;
+    let database = Database::open_to_repair(dir).map_err(|error| not_mended(error, &dir.join("db")))?;
+    let (logs, doubts) = repair_logs(&database, plan.as_mut(), now_ms)?;
+    drop(database);
+    let Some(plan) = plan else {
+        return Ok(Repairs { database: Vec::new(), record: None, logs, deleted: Vec::new(), doubts });
+    };
+    let not_writable = |source| OpenError::NotWritable { path: dir.to_owned(), source };
+    let record = Some(database::end_repair(&plan, dir).map_err(not_writable)?);
+    let losses = plan.losses;
+    let findings = losses.damage.into_iter().chain(losses.kept).collect();
+    Ok(Repairs { database: findings, record, logs, deleted: losses.deleted, doubts })
+}
+
+/// Repairs the damaged logs, once the database is whole. Returns them, and the doubts.
+fn repair_logs(
+    database: &Database,
+    mut plan: Option<&mut DatabaseRepair>,
+    now_ms: i64,
+) -> Result<(Vec<Repaired>, Vec<String>), OpenError> {
+    let dir = database.path();
     let failure = |error| unusable(dir, error);
-    let deleted = complete_deletions(&database).map_err(failure)?;
-    let context = RepairContext { database: &database, limits: limits(&EmbeddedSettings::default()), now_ms };
+    let not_writable = |source| OpenError::NotWritable { path: dir.to_owned(), source };
+    let mut deleted = Vec::new();
+    if let Some(plan) = &mut plan {
+        deleted = still_known(database).map_err(failure)?;
+        let names = deleted.iter().map(|workspace| workspace.as_str().to_owned());
+        plan.losses.deleted.extend(names);
+        plan.losses.deleted.dedup();
+        plan.save(dir).map_err(not_writable)?;
+    }
+    complete_deletions(database).map_err(failure)?;
+    deleted.iter().try_for_each(|workspace| remove_data(database, workspace)).map_err(failure)?;
     let logs = database.log_dir();
-    let (mut repaired, mut doubts, mut failed) = (Vec::new(), Vec::new(), None);
-    let Checks { misplaced, states } = check_all(&database).map_err(failure)?;
+    let Checks { misplaced, states } = check_all(database).map_err(failure)?;
     if !misplaced.is_empty() {
         return Err(OpenError::MisplacedLogs { path: dir.to_owned(), damages: misplaced });
     }
-    for state in states {
-        if is_rewound {
-            doubts.extend(state.report(&logs).doubt_of_history());
+    let mut doubts = Vec::new();
+    if let Some(plan) = plan {
+        let losses = &mut plan.losses;
+        for state in &states {
+            let of_history = state.report(&logs).doubt_of_history().filter(|_| losses.is_rewound);
+            let of_end = losses.older_than.as_ref().and_then(|newest| state.doubt_of_end(newest));
+            let new = of_history.into_iter().chain(of_end).filter(|doubt| !losses.doubts.contains(doubt));
+            losses.doubts.extend(new.collect::<Vec<_>>());
         }
-        doubts.extend(older_than.as_ref().and_then(|newest| state.doubt_of_end(newest)));
-        if state.damages(&logs).is_empty() {
-            continue;
-        }
+        plan.save(dir).map_err(not_writable)?;
+        doubts.clone_from(&plan.losses.doubts);
+    }
+    let context = RepairContext { database, limits: limits(&EmbeddedSettings::default()), now_ms };
+    let (mut repaired, mut failed) = (Vec::new(), None);
+    for state in states.into_iter().filter(|state| !state.damages(&logs).is_empty()) {
+        let place = logs.join(state.workspace().as_str());
         match context.repair(state) {
             Ok(done) => repaired.extend(done),
             // The other logs are repaired nevertheless.
-            Err(error) => failed = failed.or(Some(error)),
+            Err(error) => failed = failed.or(Some(not_mended(failure(error), &place))),
         }
     }
     doubts.extend(repaired.iter().filter_map(|log: &Repaired| log.doubt.clone()));
-    match failed {
-        Some(error) => Err(failure(error)),
-        None => Ok(Repairs { database: findings, logs: repaired, deleted, doubts }),
+    failed.map_or(Ok((repaired, doubts)), Err)
+}
+
+/// Damage that is left must not be answered with the advice to repair: that was just done.
+fn not_mended(error: OpenError, part: &Path) -> OpenError {
+    match error {
+        OpenError::Damaged { path, reason } => OpenError::NotMended { path, reason, part: part.to_owned() },
+        error => error,
     }
 }
 

@@ -19,6 +19,7 @@ mod buffers;
 mod check;
 pub(crate) mod damage;
 pub(crate) mod deleted;
+pub(crate) mod deletion;
 pub(crate) mod files;
 mod frame;
 mod header;
@@ -30,6 +31,7 @@ pub(crate) mod registry;
 pub(crate) mod repair;
 pub(crate) mod report;
 mod scan;
+pub(crate) mod states;
 mod writer;
 
 use std::collections::HashMap;
@@ -46,8 +48,8 @@ use self::log::{Log, lock};
 use self::registry::{RESERVE, record_end, register, reserve};
 use self::writer::{Faults, SegmentLimits};
 use super::database::{Database, blocking};
-use crate::data_dir::OpenError;
 use crate::disk::FileInUse;
+use crate::open_error::OpenError;
 use crate::settings::EmbeddedSettings;
 use earcon_model::{Event, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, EventLog, LogHead, Page, PortError};
@@ -182,7 +184,7 @@ impl EventLog for EmbeddedLog {
         self.run(pass, |inner, workspace| {
             let _creating = lock(&inner.creating);
             let log = lock(&inner.logs).remove(workspace);
-            registry::remove(&inner.database, workspace, log.as_deref())
+            deletion::remove(&inner.database, workspace, log.as_deref())
         })
         .await
     }

@@ -13,6 +13,8 @@ mod disk;
 pub mod doctor;
 mod event_log;
 mod meta_store;
+mod open_error;
+mod repairs;
 mod series_store;
 mod settings;
 mod snapshot_store;
@@ -25,7 +27,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use data_dir::OpenError;
 use database::Database;
 pub use database::{DatabaseMemory, Finding};
 pub use disk::Disk;
@@ -34,6 +35,7 @@ pub use event_log::damage::{Damage, Missing};
 pub use event_log::repair::Repaired;
 pub use event_log::report::LogReport;
 use meta_store::EmbeddedMeta;
+pub use open_error::OpenError;
 use series_store::EmbeddedSeries;
 pub use settings::EmbeddedSettings;
 use snapshot_store::EmbeddedSnapshots;

@@ -171,11 +171,14 @@ impl Node {
     /// The workspace with this identifier; `Ok(None)` if there is none, or it is still being made.
     ///
     /// # Errors
-    /// `Unavailable` while it is being opened again.
+    /// `Unavailable` while it is being opened again, `Failed` if the last attempt failed.
     pub fn find(&self, id: &WorkspaceId) -> Result<Option<WorkspaceHandle>, OpenError> {
         match self.table.read().get(id) {
             Some(Ok(handle)) => Ok(Some(handle.clone())),
-            Some(Err(closed)) if !closed.is_new => Err(OpenError::Unavailable),
+            Some(Err(closed)) if !closed.is_new => {
+                let reason = self.table.failed().get(id).cloned();
+                Err(reason.map_or(OpenError::Unavailable, OpenError::Failed))
+            }
             Some(Err(_)) | None => Ok(None),
         }
     }

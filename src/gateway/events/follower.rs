@@ -70,11 +70,13 @@ const MAX_READY: usize = 512;
 /// Room for frames that a waiting follower keeps.
 const KEPT: usize = 64;
 
-/// Whether the log is damaged at the event from which a follower wants to go on. The watch over the
-/// storage logs the place.
-async fn is_damaged(state: &EventsState, pass: &WorkspacePass, next: Seq) -> bool {
-    let read = state.event_log.read(pass, next, 1).await;
-    read.is_err_and(|error| error.kind == ErrorKind::Corrupt)
+/// Whether the log lacks the event with this number: it cannot be read, or a repair has left it
+/// out. From there on, a replay would begin with a gap again and again.
+async fn lacks(state: &EventsState, pass: &WorkspacePass, next: Seq) -> bool {
+    match state.event_log.read(pass, next, 1).await {
+        Ok(page) => page.events.first().is_none_or(|event| event.seq > next),
+        Err(error) => error.kind == ErrorKind::Corrupt,
+    }
 }
 
 /// A follower, and its position.
@@ -138,7 +140,7 @@ impl Follower {
             },
         };
         let resume = match resume {
-            Resume::From(next) if next <= head && is_damaged(&state, &pass, next).await => Resume::Lost,
+            Resume::From(next) if next <= head && lacks(&state, &pass, next).await => Resume::Lost,
             resume => resume,
         };
         let mut ready = VecDeque::new();

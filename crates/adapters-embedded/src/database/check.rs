@@ -11,8 +11,10 @@ use super::journal::{self, End, Progress};
 use super::marks::StoredMarks;
 use super::open::{guarded, open_in, prepare};
 use super::table::Table;
-use crate::data_dir::{DataDir, OpenError};
+use crate::data_dir::DataDir;
 use crate::event_log::deleted::KEYS;
+use crate::open_error::OpenError;
+use crate::repairs::progress::{self, NOT_ENDED, PROGRESS};
 use crate::settings::EmbeddedSettings;
 
 /// The folder of a copy that a start makes, in the data directory.
@@ -28,8 +30,11 @@ const MEMORY: &str = "/dev/shm";
 /// When the directory has no data, is in use, of another format, or cannot be read.
 pub(crate) fn check_all(dir: &Path) -> Result<Checked, OpenError> {
     let (dir, format) = DataDir::look(dir)?;
-    let mut checked = check_claimed(&dir)?;
+    let mut checked = examine(&dir)?;
     checked.findings.splice(..0, format);
+    if progress::is_begun(dir.path()) {
+        checked.findings.push(Finding::new(dir.path().join(PROGRESS), NOT_ENDED));
+    }
     Ok(checked)
 }
 
@@ -44,16 +49,20 @@ pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
     /// The records of the list of event logs. `None` if it cannot be read.
     pub(crate) logs: Option<Records>,
-    pub(super) inspection: Inspection,
 }
 
 /// Keys and values of a table.
 pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
-pub(super) fn check_claimed(dir: &DataDir) -> Result<Checked, OpenError> {
+/// The findings in the database of a directory that is claimed already.
+pub(super) fn check_claimed(dir: &DataDir) -> Result<Vec<Finding>, OpenError> {
+    Ok(examine(dir)?.findings)
+}
+
+fn examine(dir: &DataDir) -> Result<Checked, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     if dir.creating().exists() {
-        return Ok(Checked { findings: Vec::new(), logs: None, inspection: Inspection::default() });
+        return Ok(Checked { findings: Vec::new(), logs: None });
     }
     let layout = Layout::new(dir.database());
     let marks = StoredMarks::load(dir).map_err(not_readable)?;
@@ -71,7 +80,7 @@ pub(super) fn check_claimed(dir: &DataDir) -> Result<Checked, OpenError> {
     }
     marks.explain(dir, &mut findings);
     findings.splice(..0, marks.findings(dir));
-    Ok(Checked { findings, logs, inspection })
+    Ok(Checked { findings, logs })
 }
 
 /// A copy of the database in the directory for temporary files, removed when it is dropped.
@@ -153,7 +162,7 @@ fn copy_database(from: &Layout, to: &Layout, inspection: &Inspection) -> io::Res
 }
 
 /// Copies the whole batches of the journals.
-pub(super) fn copy_journals(from: &Layout, to: &Layout) -> io::Result<()> {
+fn copy_journals(from: &Layout, to: &Layout) -> io::Result<()> {
     let mut progress = Progress::default();
     for path in from.journals()?.values() {
         let bytes = journal::read(path)?;
@@ -167,7 +176,7 @@ pub(super) fn copy_journals(from: &Layout, to: &Layout) -> io::Result<()> {
 }
 
 /// Copies a keyspace. fjall creates a folder of table files that is missing.
-pub(super) fn copy_keyspace(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_keyspace(from: &Path, to: &Path) -> io::Result<()> {
     let (tables, copied) = (from.join("tables"), to.join("tables"));
     std::fs::create_dir_all(&copied)?;
     for file in plain_files(from)? {
@@ -188,7 +197,7 @@ pub(super) fn copy_keyspace(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Gives a file another name. Another file system can only refer to the name.
-fn link(file: &Path, name: &Path) -> io::Result<()> {
+pub(super) fn link(file: &Path, name: &Path) -> io::Result<()> {
     match std::fs::hard_link(file, name) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             std::os::unix::fs::symlink(std::path::absolute(file)?, name)
@@ -197,7 +206,7 @@ fn link(file: &Path, name: &Path) -> io::Result<()> {
     }
 }
 
-fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

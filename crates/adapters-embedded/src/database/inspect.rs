@@ -9,6 +9,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::commit_numbers::Lost;
 use super::journal::{self, End, Progress};
 use super::keyspace_files::{self, Defect, TableFile};
@@ -17,7 +19,7 @@ use super::marks::StoredMarks;
 use super::table::{TABLES, folder, words};
 
 /// Damage of the database, and its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The file or the folder.
     pub place: PathBuf,
@@ -210,7 +212,7 @@ impl Inspection {
             let is_journal = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jnl"));
             let is_text = path.file_name().is_some_and(|name| name.to_str().is_some());
             if !is_text || (is_journal && journal_number(&path).is_none()) {
-                self.add(&path, "no journal has this name");
+                self.add(&path, "no journal has this name, so the file is not of this database");
             }
         }
         Ok(())

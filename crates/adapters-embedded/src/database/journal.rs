@@ -5,8 +5,10 @@
 //! sequence number, the items, and an end with the XXH3 of the items and a magic number. A new
 //! journal is 64 MiB of zeros.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -152,7 +154,7 @@ pub(super) fn walk(bytes: &[u8], progress: &mut Progress) -> End {
                 progress.add(&batch);
                 at += batch.length;
             }
-            _ => return End::Unreadable { from: at, numbers: numbers_behind(&bytes[at..]) },
+            _ => return End::Unreadable { from: at, numbers: numbers_in(&bytes[at..]) },
         }
     }
     End::Whole
@@ -180,7 +182,7 @@ pub(super) fn ends(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// The numbers of all whole batches anywhere in `bytes`.
-fn numbers_behind(bytes: &[u8]) -> Vec<(usize, u64)> {
+pub(super) fn numbers_in(bytes: &[u8]) -> Vec<(usize, u64)> {
     let mut numbers = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
@@ -199,52 +201,80 @@ fn numbers_behind(bytes: &[u8]) -> Vec<(usize, u64)> {
 /// A whole batch in a journal.
 struct Piece<'a> {
     bytes: &'a [u8],
-    seqno: u64,
-    /// Whether it changes history.
-    is_of_history: bool,
-    /// Whether damage is before it.
-    is_behind: bool,
+    batch: Batch,
+    /// Whether bytes that are no batch are before it in its journal.
+    is_after_damage: bool,
+}
+
+impl Piece<'_> {
+    fn changes_history(&self) -> bool {
+        self.batch.numbers.iter().any(|(table, _)| is_history(*table))
+    }
 }
 
 /// One journal with all whole batches of `journals`, also those behind damage. Records of settings
 /// and snapshots do not depend on earlier ones. Parts of history do: those behind damage are left
 /// out, because history can be read again from the logs.
-pub(super) fn salvage(journals: &[Vec<u8>]) -> Vec<u8> {
-    let (mut pieces, mut progress, mut is_behind) = (Vec::new(), Progress::default(), false);
-    for bytes in journals {
-        let mut at = 0;
-        while at < bytes.len() {
-            let found = if bytes[at] == START { batch(&bytes[at..]) } else { None };
-            let Some(found) = found else {
-                (is_behind, at) = (true, at + 1);
-                continue;
-            };
-            is_behind |= !progress.continues(&found);
-            if !is_behind {
-                progress.add(&found);
-            }
-            let is_of_history = found.numbers.iter().any(|(table, _)| is_history(*table));
-            let bytes = &bytes[at..at + found.length];
-            pieces.push(Piece { bytes, seqno: found.seqno, is_of_history, is_behind });
-            at += found.length;
+///
+/// The journals may have any order and names, and one may be there twice. Batches of another
+/// database than `identity` are left out.
+pub(super) fn salvage(journals: &[Vec<u8>], identity: Option<u64>) -> Vec<u8> {
+    let is_foreign = |batch: &Batch| identity.is_some_and(|own| batch.identity.is_some_and(|other| other != own));
+    let mut journals: Vec<Vec<Piece<'_>>> = journals.iter().map(|bytes| pieces(bytes)).collect();
+    journals.iter_mut().for_each(|pieces| pieces.retain(|piece| !is_foreign(&piece.batch)));
+    journals.retain(|pieces| !pieces.is_empty());
+    // The one in the middle, because a sequence number is not in the checksum.
+    journals.sort_by_key(|pieces| pieces[pieces.len() / 2].batch.seqno);
+    let mut seen = HashSet::new();
+    let (mut kept, mut progress, mut is_behind) = (Vec::new(), Progress::default(), false);
+    for piece in journals.into_iter().flatten() {
+        if !seen.insert(piece.bytes) {
+            continue;
         }
+        is_behind |= piece.is_after_damage || !progress.continues(&piece.batch);
+        if !is_behind {
+            progress.add(&piece.batch);
+        }
+        kept.push((piece, is_behind));
     }
-    in_order(&pieces)
+    in_order(&kept)
+}
+
+/// All whole batches of a journal.
+fn pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
+    let (mut pieces, mut at, mut is_after_damage) = (Vec::new(), 0, false);
+    while at < bytes.len() {
+        let found = if bytes[at] == START { batch(&bytes[at..]) } else { None };
+        let Some(batch) = found else {
+            (is_after_damage, at) = (true, at + 1);
+            continue;
+        };
+        let end = at + batch.length;
+        pieces.push(Piece { bytes: &bytes[at..end], batch, is_after_damage });
+        at = end;
+    }
+    pieces
+}
+
+/// Whether a file of any name begins as a journal does.
+pub(super) fn is_journal(bytes: &[u8]) -> bool {
+    batch(bytes).is_some()
 }
 
 /// Writes the pieces with ascending sequence numbers: the checksum of a batch does not contain
-/// them, so one may be wrong.
-fn in_order(pieces: &[Piece<'_>]) -> Vec<u8> {
+/// them, so one may be wrong. Each comes with whether damage is before it.
+fn in_order(pieces: &[(Piece<'_>, bool)]) -> Vec<u8> {
     let mut ends = vec![u64::MAX; pieces.len()];
     for at in (1..pieces.len()).rev() {
-        ends[at - 1] = ends[at].min(pieces[at].seqno);
+        ends[at - 1] = ends[at].min(pieces[at].0.batch.seqno);
     }
     let (mut out, mut last) = (Vec::new(), None);
-    for (piece, end) in pieces.iter().zip(ends) {
-        let is_right = last.is_none_or(|last| last < piece.seqno) && piece.seqno < end && piece.seqno <= MAX_SEQNO;
-        let seqno = if is_right { piece.seqno } else { last.map_or(0, |last| last + 1) };
+    for ((piece, is_behind), end) in pieces.iter().zip(ends) {
+        let own = piece.batch.seqno;
+        let is_right = last.is_none_or(|last| last < own) && own < end && own <= MAX_SEQNO;
+        let seqno = if is_right { own } else { last.map_or(0, |last| last + 1) };
         last = Some(seqno);
-        if piece.is_behind && piece.is_of_history {
+        if *is_behind && piece.changes_history() {
             continue;
         }
         let start = out.len();
@@ -259,25 +289,51 @@ pub(super) fn holds_synced(numbers: &[(usize, u64)], marked: &Numbers) -> bool {
     numbers.iter().any(|(table, number)| *number <= marked[*table])
 }
 
-/// Reads a journal without the zeros at its end.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    const CHUNK: usize = 256 << 10;
-    let mut file = File::open(path)?;
-    let (mut bytes, mut zeros, mut chunk) = (Vec::new(), 0, vec![0; CHUNK]);
-    loop {
-        let count = file.read(&mut chunk)?;
+/// Reads a journal without the zeros at its end. The unused rest of a journal is a hole of up to
+/// 64 MiB, which is skipped.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    while let Some(start) = next_data(&file, at)? {
+        let mut chunk = vec![0; CHUNK];
+        let count = file.read_at(&mut chunk, start)?;
         if count == 0 {
-            return Ok(bytes);
+            break;
         }
-        match chunk[..count].iter().rposition(|byte| *byte != 0) {
-            None => zeros += count,
-            Some(last) => {
-                bytes.resize(bytes.len() + zeros, 0);
-                bytes.extend_from_slice(&chunk[..=last]);
-                zeros = count - last - 1;
-            }
+        let start_of_page = usize::try_from(start).map_err(io::Error::other)?;
+        if let Some(length) = written(&chunk[..count]) {
+            bytes.resize(start_of_page, 0);
+            bytes.extend_from_slice(&chunk[..length]);
         }
+        at = start + count as u64;
     }
+    Ok(bytes)
+}
+
+/// Bytes that are read at once.
+const CHUNK: usize = 256 << 10;
+const ZEROS: [u8; 4_096] = [0; 4_096];
+
+/// The length up to the last byte that is not zero. `None` if all are. Pages are compared first,
+/// which is many times faster than one byte after the other.
+fn written(bytes: &[u8]) -> Option<usize> {
+    let page = bytes.chunks(ZEROS.len()).rposition(|page| *page != ZEROS[..page.len()])? * ZEROS.len();
+    let last = bytes[page..].iter().take(ZEROS.len()).rposition(|byte| *byte != 0)?;
+    Some(page + last + 1)
+}
+
+/// The next position with data from `at` on. `None` if there is only a hole up to the end.
+fn next_data(file: &File, at: u64) -> io::Result<Option<u64>> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(start) => return Ok(Some(start)),
+        Err(rustix::io::Errno::NXIO) => return Ok(None),
+        // The file system does not know holes.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok((at < file.metadata()?.len()).then_some(at))
 }
 
 #[cfg(test)]
@@ -388,12 +444,12 @@ mod tests {
     #[test]
     fn whole_batches_behind_damage_are_kept_in_order() {
         let (bytes, ends) = journal(70..76);
-        assert_eq!(salvage(&[bytes[..ends[2]].to_vec(), bytes[ends[2]..].to_vec()]), bytes);
+        assert_eq!(salvage(&[bytes[..ends[2]].to_vec(), bytes[ends[2]..].to_vec()], None), bytes);
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             let hit = 70 + ends.iter().position(|end| bit / 8 < *end).unwrap() as u64;
-            let (numbers, seqnos) = commits(&salvage(&[damaged]));
+            let (numbers, seqnos) = commits(&salvage(&[damaged], None));
             let others: Vec<u64> = (70..76).filter(|number| *number != hit).collect();
             assert!(numbers == others || numbers == (70..76).collect::<Vec<_>>(), "bit {bit}: {numbers:?}");
             assert!(seqnos.is_sorted() && seqnos.windows(2).all(|pair| pair[0] < pair[1]), "bit {bit}: {seqnos:?}");
@@ -406,7 +462,7 @@ mod tests {
         let before = [of(70, 5), of(71, 1)].concat();
         let behind = [of(73, 5), of(72, 2), of(74, 6)].concat();
         let damaged = [before.as_slice(), &[9; 20], &behind].concat();
-        assert_eq!(commits(&salvage(&[damaged])).0, [70, 71, 72]);
+        assert_eq!(commits(&salvage(&[damaged], None)).0, [70, 71, 72]);
     }
 
     #[test]

@@ -20,29 +20,67 @@ const CONTENTS_START: [u8; 4] = *b"TOC!";
 /// sequence number.
 const LIST: &[u8] = b"tables";
 const ENTRY: usize = 8 + 1 + 16 + 8;
+/// The section of a table file that describes it, and the name of its number there.
+const META: &[u8] = b"meta";
+const ID: &[u8] = b"table_id";
 
 /// A table file in a version file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TableFile {
     pub(super) id: u64,
-    checksum: u128,
+    pub(super) checksum: u128,
+    /// Added to the sequence numbers of its records.
+    pub(super) seqno: u64,
 }
+
+/// The table files of a keyspace: levels, their runs, the files of a run.
+pub(super) type Levels = Vec<Vec<Vec<TableFile>>>;
 
 /// A damaged or missing file, and the damage in words.
 pub(super) type Defect = (PathBuf, String);
 
 /// The table files of the keyspace in `folder`.
 pub(super) fn table_files(folder: &Path) -> Result<Vec<TableFile>, Defect> {
+    Ok(listed_levels(folder)?.into_iter().flatten().flatten().collect())
+}
+
+/// The same, in levels and runs.
+pub(super) fn listed_levels(folder: &Path) -> Result<Levels, Defect> {
     let current = folder.join(CURRENT);
     let bytes = std::fs::read(&current).map_err(|error| unreadable(&current, &error))?;
     let (id, checksum) = decode_current(&bytes).ok_or_else(|| (current, "its content is not valid".to_owned()))?;
-    let version = folder.join(format!("v{id}"));
+    let version = version(folder, id);
     let bytes = std::fs::read(&version).map_err(|error| unreadable(&version, &error))?;
     if xxh3_128(&bytes) != checksum {
         return Err((version, "its checksum is wrong".to_owned()));
     }
-    let files = list_of(&bytes).and_then(files);
-    files.ok_or_else(|| (version, "its list of table files cannot be read".to_owned()))
+    levels(&bytes).ok_or_else(|| (version, "its list of table files cannot be read".to_owned()))
+}
+
+/// The list of the newest version file that can be read, whatever `current` says, and whether there
+/// is no other one.
+pub(super) fn newest_levels(folder: &Path) -> Option<(Levels, bool)> {
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix('v')?.parse::<u64>().ok();
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut versions: Vec<(u64, PathBuf)> = entries.filter_map(|path| Some((number(&path)?, path))).collect();
+    versions.sort();
+    let found = versions.iter().rev().find_map(|(_, path)| levels(&std::fs::read(path).ok()?));
+    found.map(|levels| (levels, versions.len() == 1))
+}
+
+/// Makes the version of a keyspace list other table files.
+pub(super) fn list_tables(folder: &Path, levels: &Levels) -> io::Result<()> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let (id, _) = decode_current(&std::fs::read(folder.join(CURRENT))?).ok_or_else(invalid)?;
+    let version = version(folder, id);
+    let bytes = with_list(&std::fs::read(&version)?, levels).ok_or_else(invalid)?;
+    std::fs::write(&version, &bytes)?;
+    let current = [&id.to_le_bytes()[..], &xxh3_128(&bytes).to_le_bytes(), &[0]].concat();
+    std::fs::write(folder.join(CURRENT), current)
+}
+
+fn version(folder: &Path, id: u64) -> PathBuf {
+    folder.join(format!("v{id}"))
 }
 
 /// Checks the folder of the table files: each of `files` is there with a whole trailer, and nothing
@@ -71,28 +109,31 @@ pub(super) fn check_tables(folder: &Path, files: &[TableFile]) -> Vec<Defect> {
     defects
 }
 
-/// Rewrites the version of a keyspace without the table files in `lost`.
-pub(super) fn forget_tables(folder: &Path, lost: &[u64]) -> io::Result<()> {
-    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
-    let (id, _) = decode_current(&std::fs::read(folder.join(CURRENT))?).ok_or_else(invalid)?;
-    let version = folder.join(format!("v{id}"));
-    let bytes = without(&std::fs::read(&version)?, lost).ok_or_else(invalid)?;
-    std::fs::write(&version, &bytes)?;
-    let current = [&id.to_le_bytes()[..], &xxh3_128(&bytes).to_le_bytes(), &[0]].concat();
-    std::fs::write(folder.join(CURRENT), current)
+/// Whether the end of a table file is whole, so that it can be opened.
+pub(super) fn has_end(path: &Path) -> bool {
+    check_trailer(path).is_ok()
 }
 
-/// The table files of `files` that cannot be opened.
-pub(super) fn lost_tables(folder: &Path, files: &[TableFile]) -> Vec<u64> {
-    let tables = folder.join(TABLES);
-    let is_lost = |file: &&TableFile| check_trailer(&path_of(&tables, **file)).is_err();
-    files.iter().filter(is_lost).map(|file| file.id).collect()
+/// The number that a table file has inside, which is its name as well.
+pub(super) fn id_inside(path: &Path) -> Option<u64> {
+    let bytes = std::fs::read(path).ok()?;
+    let (_, meta) = sections(&bytes)?.into_iter().find(|(name, _)| *name == META)?;
+    let at = meta.windows(ID.len()).position(|window| window == ID)? + ID.len();
+    // The length of the value, then the value.
+    let (length, rest) = meta.get(at..)?.split_first()?;
+    let (id, _) = rest.split_first_chunk()?;
+    (usize::from(*length) == id.len()).then(|| u64::from_le_bytes(*id))
+}
+
+/// The checksum of a whole file.
+pub(super) fn content_checksum(path: &Path) -> io::Result<u128> {
+    File::open(path).and_then(checksum)
 }
 
 /// Reads all bytes of the table file and compares the checksum.
 pub(super) fn check_content(folder: &Path, file: TableFile) -> Result<(), Defect> {
     let path = path_of(&folder.join(TABLES), file);
-    let checksum = File::open(&path).and_then(checksum).map_err(|error| unreadable(&path, &error))?;
+    let checksum = content_checksum(&path).map_err(|error| unreadable(&path, &error))?;
     if checksum == file.checksum { Ok(()) } else { Err((path, "its checksum is wrong".to_owned())) }
 }
 
@@ -188,25 +229,21 @@ fn sections(archive: &[u8]) -> Option<Vec<Section<'_>>> {
 }
 
 /// The list of table files in a version file.
-fn list_of(version: &[u8]) -> Option<&[u8]> {
-    sections(version)?.into_iter().find(|(name, _)| *name == LIST).map(|(_, bytes)| bytes)
-}
-
-/// The runs of every level.
-fn levels(mut list: &[u8]) -> Option<Vec<Vec<Vec<&[u8]>>>> {
-    let mut byte = |count: usize| {
+fn levels(version: &[u8]) -> Option<Levels> {
+    let (_, mut list) = sections(version)?.into_iter().find(|(name, _)| *name == LIST)?;
+    let mut take = |count: usize| {
         let (taken, rest) = list.split_at_checked(count)?;
         list = rest;
         Some(taken)
     };
     let mut levels = Vec::new();
-    for _ in 0..byte(1)?[0] {
+    for _ in 0..take(1)?[0] {
         let mut runs = Vec::new();
-        for _ in 0..byte(1)?[0] {
-            let count = u32::from_le_bytes(byte(4)?.try_into().ok()?);
+        for _ in 0..take(1)?[0] {
+            let count = u32::from_le_bytes(take(4)?.try_into().ok()?);
             let mut run = Vec::new();
             for _ in 0..count {
-                run.push(byte(ENTRY)?);
+                run.push(decode_entry(take(ENTRY)?)?);
             }
             runs.push(run);
         }
@@ -217,24 +254,31 @@ fn levels(mut list: &[u8]) -> Option<Vec<Vec<Vec<&[u8]>>>> {
 
 fn decode_entry(entry: &[u8]) -> Option<TableFile> {
     let (id, rest) = entry.split_first_chunk()?;
-    let (checksum, _) = rest.strip_prefix(&[0])?.split_first_chunk()?;
-    Some(TableFile { id: u64::from_le_bytes(*id), checksum: u128::from_le_bytes(*checksum) })
+    let (checksum, rest) = rest.strip_prefix(&[0])?.split_first_chunk()?;
+    let (seqno, _) = rest.split_first_chunk()?;
+    Some(TableFile {
+        id: u64::from_le_bytes(*id),
+        checksum: u128::from_le_bytes(*checksum),
+        seqno: u64::from_le_bytes(*seqno),
+    })
 }
 
-/// The table files of all levels and runs.
-fn files(list: &[u8]) -> Option<Vec<TableFile>> {
-    levels(list)?.into_iter().flatten().flatten().map(decode_entry).collect()
+fn encode_entry(file: &TableFile, into: &mut Vec<u8>) {
+    into.extend_from_slice(&file.id.to_le_bytes());
+    into.push(0);
+    into.extend_from_slice(&file.checksum.to_le_bytes());
+    into.extend_from_slice(&file.seqno.to_le_bytes());
 }
 
-/// A version file without some table files. Runs that become empty go too.
-fn without(version: &[u8], lost: &[u64]) -> Option<Vec<u8>> {
+/// A version file with other table files. Empty runs are left out.
+fn with_list(version: &[u8], levels: &Levels) -> Option<Vec<u8>> {
     let (mut archive, mut contents) = (Vec::new(), CONTENTS_START.to_vec());
     let sections = sections(version)?;
     contents.extend_from_slice(&u32::try_from(sections.len()).ok()?.to_le_bytes());
     for (name, bytes) in sections {
         let start = archive.len();
         if name == LIST {
-            archive.extend(list_without(bytes, lost)?);
+            archive.extend(encode_list(levels)?);
         } else {
             archive.extend_from_slice(bytes);
         }
@@ -252,17 +296,14 @@ fn without(version: &[u8], lost: &[u64]) -> Option<Vec<u8>> {
     Some(archive)
 }
 
-fn list_without(list: &[u8], lost: &[u64]) -> Option<Vec<u8>> {
-    let mut levels = levels(list)?;
-    let is_kept = |entry: &&[u8]| decode_entry(entry).is_some_and(|file| !lost.contains(&file.id));
-    levels.iter_mut().flatten().for_each(|run| run.retain(is_kept));
-    levels.iter_mut().for_each(|runs| runs.retain(|run| !run.is_empty()));
+fn encode_list(levels: &Levels) -> Option<Vec<u8>> {
     let mut bytes = vec![u8::try_from(levels.len()).ok()?];
     for runs in levels {
+        let runs: Vec<_> = runs.iter().filter(|run| !run.is_empty()).collect();
         bytes.push(u8::try_from(runs.len()).ok()?);
         for run in runs {
             bytes.extend_from_slice(&u32::try_from(run.len()).ok()?.to_le_bytes());
-            run.iter().for_each(|entry| bytes.extend_from_slice(entry));
+            run.iter().for_each(|file| encode_entry(file, &mut bytes));
         }
     }
     Some(bytes)

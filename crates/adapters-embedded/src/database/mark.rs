@@ -84,7 +84,8 @@ impl Mark {
         let mut bytes = Vec::new();
         match File::open(path).and_then(|file| file.take(SLOTS * STRIDE).read_to_end(&mut bytes)) {
             Ok(_) => Ok(Self::newest(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // A directory may be in its place, or a file in that of its directory.
+            Err(error) if files::is_absent(&error) || error.kind() == io::ErrorKind::IsADirectory => Ok(None),
             Err(error) => Err(error),
         }
     }

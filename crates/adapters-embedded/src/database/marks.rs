@@ -24,6 +24,15 @@ pub(crate) struct LastCommits {
 }
 
 impl LastCommits {
+    pub(super) fn of(identity: u64, numbers: Numbers) -> Self {
+        Self { identity, numbers }
+    }
+
+    /// Whether a mark is of the same database, and of these commits or later ones.
+    pub(super) fn is_held_by(&self, mark: &Mark) -> bool {
+        self.identity == mark.identity && !Self::of(mark.identity, mark.numbers).is_behind(self)
+    }
+
     /// Whether the other ones are of later commits of the same database.
     pub(crate) fn is_behind(&self, other: &Self) -> bool {
         self.identity == other.identity && self.numbers.iter().zip(other.numbers).any(|(own, other)| *own < other)
@@ -59,7 +68,8 @@ impl StoredMarks {
         let (own, among_logs) = (Mark::load(&dir.mark())?, Mark::load(&dir.log_mark())?);
         // One log with another identity is a foreign log, and not a foreign database.
         let agreed = own.filter(|own| among_logs.is_none_or(|other| other.identity == own.identity));
-        let in_logs = newest(&database_commits(&dir.logs())?, agreed.map(|mark| mark.identity));
+        let identity = |mark: Option<Mark>| mark.map(|mark| mark.identity);
+        let in_logs = newest(&database_commits(&dir.logs())?, identity(agreed), identity(own));
         Ok(Self { own, among_logs, in_logs })
     }
 
@@ -98,6 +108,13 @@ impl StoredMarks {
 
     /// Faults of the marks alone.
     pub(super) fn findings(&self, dir: &DataDir) -> Vec<Finding> {
+        let is_file = dir.logs().is_file().then_some("it is a file and no directory, so all logs are missing");
+        let mut findings: Vec<Finding> = is_file.map(|text| Finding::new(dir.logs(), text)).into_iter().collect();
+        findings.extend(self.faults(dir));
+        findings
+    }
+
+    fn faults(&self, dir: &DataDir) -> Vec<Finding> {
         let (own, among_logs) = (dir.mark(), dir.log_mark());
         let lost = "it is missing or not valid";
         match (self.own, self.among_logs) {
@@ -163,16 +180,16 @@ impl StoredMarks {
 }
 
 /// The last commits that logs name, of the database `agreed` if one of them names it, else of the
-/// one that most of them name.
-fn newest(commits: &[LastCommits], agreed: Option<u64>) -> Option<Mark> {
+/// one that most of them name. Of two that as many name, it is the one of the mark next to it.
+fn newest(commits: &[LastCommits], agreed: Option<u64>, own: Option<u64>) -> Option<Mark> {
     let mut known: BTreeMap<u64, (usize, Numbers)> = BTreeMap::new();
     for LastCommits { identity, numbers } in commits {
         let (count, newest) = known.entry(*identity).or_insert((0, [0; TABLES.len()]));
         *count += 1;
         newest.iter_mut().zip(numbers).for_each(|(newest, number)| *newest = (*newest).max(*number));
     }
-    let (identity, (_, numbers)) =
-        known.into_iter().max_by_key(|(identity, (count, _))| (Some(*identity) == agreed, *count))?;
+    let rank = |identity: u64, count: usize| (Some(identity) == agreed, count, Some(identity) == own);
+    let (identity, (_, numbers)) = known.into_iter().max_by_key(|(identity, (count, _))| rank(*identity, *count))?;
     Some(Mark::of(identity, numbers))
 }
 

@@ -18,9 +18,11 @@ use super::instance::Instance;
 use super::journal;
 use super::mark::{Mark, Numbers};
 use super::marks::{MarkFiles, StoredMarks};
-use super::snapshot::{ReadError, Snapshot};
+use super::snapshot::{self, ReadError, Snapshot};
 use super::table::{TABLES, Table, first_numbers, words};
-use crate::data_dir::{DataDir, OpenError};
+use crate::data_dir::DataDir;
+use crate::event_log::files;
+use crate::open_error::OpenError;
 use crate::settings::EmbeddedSettings;
 
 /// Bytes that a keyspace collects in memory before it writes a table.
@@ -61,9 +63,9 @@ fn start_over(dir: &DataDir) -> io::Result<()> {
 
 fn create(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Result<Opened, OpenError> {
     let not_writable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
-    let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);
     let (identity, numbers) = (new_identity(), [WINDOW; TABLES.len()]);
-    let instance = guarded(|| create_in(layout, settings, identity, &numbers)).map_err(explain)?;
+    let instance = guarded(|| create_in(layout, settings, identity, &numbers))
+        .map_err(|failure| failure.of_creation(dir.path()))?;
     let marks = MarkFiles::create(dir, identity, &numbers).map_err(not_writable)?;
     dir.end_creation().map_err(not_writable)?;
     Ok(Opened { instance, numbers, marks })
@@ -199,7 +201,7 @@ pub(super) struct Examined {
     pub(super) numbers: Numbers,
 }
 
-/// What the tables say, or what is wrong with them.
+/// The identity and the numbers, or the damages.
 type Examination = Result<Examined, Vec<Finding>>;
 
 /// Opens an existing database whose files were inspected, and examines its numbers.
@@ -224,14 +226,21 @@ fn examine(layout: &Layout, instance: &Arc<Instance>, marks: &StoredMarks) -> Ex
     let snapshot = instance.snapshot();
     for table in Table::all() {
         let code = table.code();
-        let (present, found) = match numbers_of(&snapshot, table) {
+        let (present, writer) = match numbers_of(&snapshot, table) {
             Ok(found) => found,
             Err(error) => {
                 findings.push(Finding::new(layout.table(code), error.to_string()));
                 continue;
             }
         };
-        if let Some(found) = found.filter(|found| *found != *identity.get_or_insert(*found)) {
+        if let Some((other, _)) = writer.filter(|(written, _)| *written != code) {
+            let text = format!("it holds the {}, and not the {}", words(other), words(code));
+            findings.push(Finding::new(layout.table(code), text));
+            continue;
+        }
+        if let Some(found) =
+            writer.map(|(_, identity)| identity).filter(|found| *found != *identity.get_or_insert(*found))
+        {
             let text = format!("the {} belong to another installation ({found:016x})", words(code));
             findings.push(Finding::foreign(layout.table(code), text));
             continue;
@@ -244,17 +253,20 @@ fn examine(layout: &Layout, instance: &Arc<Instance>, marks: &StoredMarks) -> Ex
     if findings.is_empty() { Ok(Examined { identity: identity.unwrap_or_default(), numbers }) } else { Err(findings) }
 }
 
-/// The numbers that a table holds, and the identity of the database that wrote the last one.
-pub(super) fn numbers_of(snapshot: &Snapshot, table: Table) -> Result<(Vec<u64>, Option<u64>), ReadError> {
-    let (mut present, mut identity) = (Vec::new(), None);
+/// The code of a table, and the identity of its database.
+type WrittenBy = (usize, u64);
+
+/// The numbers that a table holds, and the table and database of the last one.
+pub(super) fn numbers_of(snapshot: &Snapshot, table: Table) -> Result<(Vec<u64>, Option<WrittenBy>), ReadError> {
+    let (mut present, mut writer) = (Vec::new(), None);
     for entry in snapshot.range::<&[u8]>(table, ..AFTER_NUMBERS.as_slice()) {
         let (key, value) = entry.into_inner()?;
         if let Some(number) = commit_numbers::number(&key) {
             present.push(number);
-            identity = commit_numbers::code_and_identity(&value).map(|(_, identity)| identity);
+            writer = commit_numbers::code_and_identity(&value);
         }
     }
-    Ok((present, identity))
+    Ok((present, writer))
 }
 
 fn builder(root: &Path, settings: &EmbeddedSettings) -> fjall::DatabaseBuilder<fjall::Database> {
@@ -273,7 +285,12 @@ fn instance(db: fjall::Database) -> fjall::Result<Arc<Instance>> {
     Ok(Instance::new(db, keyspaces))
 }
 
-/// Why fjall did not open the database.
+/// Opens a database whose numbers do not matter.
+pub(super) fn open_at(layout: &Layout, settings: &EmbeddedSettings) -> fjall::Result<Arc<Instance>> {
+    instance(builder(&layout.root, settings).open()?)
+}
+
+/// Why fjall did not open or write the database.
 #[derive(Debug)]
 pub(super) enum Failure {
     Error(fjall::Error),
@@ -281,23 +298,69 @@ pub(super) enum Failure {
     Panic(String),
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
 impl Failure {
-    pub(super) fn into_error(self, dir: &Path, database: &Path) -> OpenError {
+    /// Whether the system refused to read or write a file, so that the content of files does not
+    /// matter.
+    pub(super) fn is_of_disk(&self) -> bool {
         match self {
-            Self::Error(fjall::Error::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {
-                OpenError::NotWritable { path: dir.to_owned(), source }
+            Self::Error(fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))) => {
+                // A file that is missing, ends early, has other bytes or cannot be read is damage.
+                use io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof};
+                let of_content = [InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof];
+                !of_content.contains(&error.kind()) && !files::is_unreadable(error)
             }
+            Self::Error(_) | Self::Panic(_) => false,
+        }
+    }
+
+    /// The error of the system, if it refused to read or write a file.
+    pub(super) fn io(&self) -> Option<io::Error> {
+        match self {
+            Self::Error(fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)))
+                if self.is_of_disk() =>
+            {
+                let text = error.to_string();
+                Some(
+                    error
+                        .raw_os_error()
+                        .map_or_else(|| io::Error::new(error.kind(), text), io::Error::from_raw_os_error),
+                )
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_error(self, dir: &Path, database: &Path) -> OpenError {
+        if let Some(source) = self.io() {
+            return OpenError::NotWritable { path: dir.to_owned(), source };
+        }
+        match self {
             Self::Error(fjall::Error::Locked) => OpenError::InUse { path: dir.to_owned(), owner: String::new() },
             other => damaged(dir, &[other.finding(database)]),
         }
     }
 
+    /// A failure to create an empty database, where nothing can be damaged.
+    pub(super) fn of_creation(self, dir: &Path) -> OpenError {
+        let source = self.io().unwrap_or_else(|| io::Error::other(self.text()));
+        OpenError::NotWritable { path: dir.to_owned(), source }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Error(error) => snapshot::described(error),
+            Self::Panic(text) => text.clone(),
+        }
+    }
+
     pub(super) fn finding(self, database: &Path) -> Finding {
-        let reason = match self {
-            Self::Error(error) => error.to_string(),
-            Self::Panic(text) => text,
-        };
-        Finding::new(database, format!("the database cannot be opened: {reason}"))
+        Finding::new(database, format!("the database cannot be opened: {}", self.text()))
     }
 }
 

@@ -106,7 +106,7 @@ impl fmt::Display for ReadError {
         let (words, folder) = (words(self.table), folder(self.table));
         write!(f, "reading the {words} failed, in db/keyspaces/{folder} of the data directory")?;
         match kind(&self.error) {
-            ErrorKind::Corrupt => write!(f, "; `earcon doctor` names the damaged file"),
+            ErrorKind::Corrupt => write!(f, ": {}; `earcon doctor` names the damaged file", defect(&self.error)),
             _ => Ok(()),
         }
     }
@@ -114,7 +114,35 @@ impl fmt::Display for ReadError {
 
 /// Converts a failed read into an error of the port, for `map_err`.
 pub(crate) fn unreadable(error: ReadError) -> PortError {
-    PortError::caused(kind(&error.error), error.to_string(), error.error)
+    match kind(&error.error) {
+        // The sentence says all that helps. The store's own error is a line of code.
+        ErrorKind::Corrupt => PortError::new(ErrorKind::Corrupt, error.to_string()),
+        kind => PortError::caused(kind, error.to_string(), error.error),
+    }
+}
+
+/// An error of the store in words.
+pub(super) fn described(error: &fjall::Error) -> String {
+    match (kind(error), error) {
+        (ErrorKind::Corrupt, _) => defect(error).to_owned(),
+        (_, fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))) => error.to_string(),
+        (_, fjall::Error::Poisoned) => "a write to it has failed".to_owned(),
+        _ => "it is locked".to_owned(),
+    }
+}
+
+/// The defect of the files behind a table, in words.
+fn defect(error: &fjall::Error) -> &'static str {
+    use fjall::LsmError;
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => match error.kind() {
+            io::ErrorKind::NotFound => "a file is missing",
+            io::ErrorKind::UnexpectedEof => "a file ends too early",
+            _ => "a file has other bytes than were written",
+        },
+        fjall::Error::Storage(LsmError::ChecksumMismatch { .. }) => "the checksum of a block is wrong",
+        _ => "a block is not valid",
+    }
 }
 
 /// Whether the data are damaged, or the disk or the store does not answer.

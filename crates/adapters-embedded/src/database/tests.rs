@@ -1,5 +1,6 @@
 //! Damages of a directory with known settings and history, and failed writes.
 
+mod any_damage;
 mod failed_writes;
 mod fixture;
 mod old_versions;

@@ -10,6 +10,7 @@ use crate::tests::{Scratch, pass};
 use earcon_model::{Event, KpiEvent, KpiName, Seq};
 
 mod deletions;
+mod interrupted;
 mod places;
 mod random;
 
@@ -147,6 +148,68 @@ async fn older_database_next_to_newer_logs_is_refused_with_the_lost_commits() {
     replace(&scratch, &older, &["db", "db.mark"]);
     let again = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
     assert!(matches!(again, Some(OpenError::Damaged { .. })), "the same copy is noticed after a repair too");
+}
+
+/// Foreign logs came with the mark of their database.
+#[tokio::test]
+async fn foreign_log_with_its_database_mark_costs_no_settings() {
+    for name in ["foreign", "w"] {
+        let scratch = installation(5, 4).await;
+        let other = Scratch::new();
+        extend_workspace(&other, name, 7, 1).await;
+        let copy = other.copied();
+        std::fs::rename(copy.path().join("log/DATABASE"), scratch.path().join("log/DATABASE")).unwrap();
+        let place = scratch.path().join("log").join(name);
+        let aside = scratch.path().join("aside");
+        if place.exists() {
+            std::fs::rename(&place, &aside).unwrap();
+        }
+        std::fs::rename(copy.path().join("log").join(name), &place).unwrap();
+        let refusal = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err().unwrap().to_string();
+        if name == "w" {
+            // As the refusal says.
+            assert!(refusal.contains("move these and log/DATABASE out"), "{refusal}");
+            std::fs::remove_dir_all(&place).unwrap();
+            std::fs::remove_file(scratch.path().join("log/DATABASE")).unwrap();
+            std::fs::rename(&aside, &place).unwrap();
+        }
+        repair(scratch.path(), 5).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let store = scratch.open();
+        assert_eq!(store.meta_store().list(&pass("w"), "", None, 100).await.unwrap().len(), 4, "{name}");
+        assert_eq!(events_of(&store).await, 5, "{name}");
+        if name == "foreign" {
+            assert_eq!(events_in(&store, "foreign").await, 7, "the other log is kept");
+        }
+    }
+}
+
+#[tokio::test]
+async fn file_in_the_place_of_all_logs_is_named_and_set_aside() {
+    let scratch = installation(5, 4).await;
+    std::fs::remove_dir_all(scratch.path().join("log")).unwrap();
+    std::fs::write(scratch.path().join("log"), "no directory").unwrap();
+    let refusal = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
+    let Some(OpenError::Damaged { reason, .. }) = &refusal else { panic!("{refusal:?}") };
+    let place = scratch.path().join("log").display().to_string();
+    assert!(reason.contains(&format!("{place}: it is a file and no directory")), "{reason}");
+    let repairs = repair(scratch.path(), 5).unwrap();
+    assert!(repairs.logs[0].missing[0].to_string().contains("to unknown"), "{:?}", repairs.logs);
+    assert_eq!(std::fs::read_to_string(scratch.path().join("damaged/1/log")).unwrap(), "no directory");
+    let store = scratch.open();
+    assert_eq!(store.meta_store().list(&pass("w"), "", None, 100).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn stray_journal_is_named_and_costs_nothing() {
+    let scratch = installation(5, 4).await;
+    let stray = scratch.path().join("db/copy of 0.jnl");
+    std::fs::copy(scratch.path().join("db/0.jnl"), &stray).unwrap();
+    let refusal = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err().unwrap().to_string();
+    assert!(refusal.contains(&stray.display().to_string()) && refusal.contains("not of this database"), "{refusal}");
+    let repairs = repair(scratch.path(), 5).unwrap();
+    assert!(repairs.database.iter().any(|finding| finding.damage.contains("settings were kept, none is lost")));
+    assert!(!stray.exists());
+    assert_eq!(scratch.open().meta_store().list(&pass("w"), "", None, 100).await.unwrap().len(), 4);
 }
 
 #[tokio::test]

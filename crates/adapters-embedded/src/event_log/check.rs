@@ -14,8 +14,8 @@ pub(super) use self::listing::{SegmentFile, read_header, segment_path};
 use super::damage::{Damage, Missing};
 use super::header::EpochEntry;
 use super::mark::{MARK, Mark, StoredMark};
-use super::repair::progress::PROGRESS;
 use super::scan::SegmentScan;
+use crate::repairs::progress::{NOT_ENDED, PROGRESS};
 use earcon_model::{Seq, WorkspaceId};
 
 /// A segment and its frames. Without a file or frames there is no scan.
@@ -225,7 +225,7 @@ impl LogCheck {
         }
         if self.in_repair {
             let path = self.dir.join(PROGRESS);
-            self.damage(&path, None, "a repair did not end; it has to be run again");
+            self.damage(&path, None, NOT_ENDED);
         }
     }
 

@@ -112,12 +112,14 @@ impl<S: Source + ?Sized> Source for Salvaged<'_, S> {
 }
 
 /// Whether the disk does not give back what it was given.
-pub(super) fn is_unreadable(error: &io::Error) -> bool {
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Makes the bytes of a file durable, and its length. `path` is its name.
 pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    power::may_sync(path)?;
     file.sync_data()?;
     #[cfg(test)]
     power::synced(path, file);
@@ -136,9 +138,14 @@ pub(crate) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     match std::fs::metadata(path) {
         Ok(found) => Ok(identity(found) != identity(file.metadata()?)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(true),
+        Err(error) if is_absent(&error) => Ok(true),
         Err(error) => Err(error),
     }
+}
+
+/// Whether there is nothing at a path.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Creates a directory that only its owner may use, durably. Its parent exists.
@@ -152,6 +159,8 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    power::may_sync(path)?;
     File::open(path)?.sync_all()?;
     #[cfg(test)]
     power::synced_dir(path);
@@ -160,7 +169,7 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 
 /// Creates or replaces a file that only its owner may use. After a crash it is there with all of
 /// `bytes`, or as it was before.
-pub(super) fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<File> {
+pub(crate) fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(DRAFT);

@@ -89,7 +89,7 @@ impl Mark {
 /// What the marks of all logs in a directory say of the database.
 pub(crate) fn database_commits(logs: &Path) -> io::Result<Vec<LastCommits>> {
     let entries = match std::fs::read_dir(logs) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if files::is_absent(&error) => return Ok(Vec::new()),
         entries => entries?,
     };
     let mut found = Vec::new();

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use super::check::read_header;
 use super::damage::{Damage, Utc};
 use super::deleted::{DeletedLog, DeletedLogs};
+use super::deletion::DELETED;
+use super::files::is_absent;
 use super::mark::StoredMark;
-use super::registry::DELETED;
-use super::repair::progress::PROGRESS;
+use crate::repairs::progress::PROGRESS;
 use earcon_model::{Seq, WorkspaceId};
 
 /// The log in a directory, from the headers of its segments and from its mark.
@@ -124,7 +125,7 @@ fn elsewhere(place: &Place, content: &Content, places: &[Place], logs: &Path) ->
 fn places(logs: &Path) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
     let entries = match std::fs::read_dir(logs) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(places),
+        Err(error) if is_absent(&error) => return Ok(places),
         entries => entries?,
     };
     for entry in entries {

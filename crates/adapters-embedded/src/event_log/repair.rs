@@ -7,25 +7,26 @@
 
 pub(super) mod aside;
 mod fill;
-pub(super) mod progress;
-pub(super) mod steps;
+mod losses;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::aside::Aside;
-use self::progress::{PROGRESS, Progress};
-use self::steps::step;
+use self::losses::LostEvents;
 use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Missing;
 use super::files::{self, write_failure};
 use super::log::{Disk, Log};
 use super::mark::MARK;
-use super::registry::{RESERVE, State, register};
+use super::registry::{RESERVE, register};
 use super::report::doubt;
+use super::states::State;
 use super::writer::{Faults, SegmentLimits};
 use crate::database::Database;
+use crate::repairs::progress::{PROGRESS, Progress};
+use crate::repairs::steps::step;
 use crate::{meta_store, series_store, snapshot_store};
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, OPENING_RECORD, PortError};
@@ -96,16 +97,16 @@ impl RepairContext<'_> {
         let (dir, workspace, log_id) = (found.dir.clone(), found.workspace.clone(), found.log_id);
         let failed = |error| write_failure(&dir, error);
         let aside = Aside::new(&dir, self.now_ms);
-        let mut progress = Progress::load(&dir, self.now_ms);
+        let mut progress: Progress<LostEvents> = Progress::load(&dir, self.now_ms);
         progress.add_damages(damages.into_iter().filter(|_| !found.in_repair));
         progress.save(&dir).map_err(failed)?;
         aside.put_in_place(&found).map_err(failed)?;
         let registered = found.registered;
         let known = registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
         let found = check(&dir, &workspace, Lookup::Found(known)).map_err(failed)?;
-        let next = self.plan(&found, registered, &mut progress)?;
+        let next = self.plan(&found, registered, &mut progress.losses)?;
         progress.save(&dir).map_err(failed)?;
-        let is_continued = self.is_continued(&found, &progress)?;
+        let is_continued = self.is_continued(&found, &progress.losses)?;
 
         let (log_id, log) = if found.has_content() {
             fill::fill(&found, &aside).map_err(failed)?;
@@ -134,22 +135,21 @@ impl RepairContext<'_> {
             step().map_err(failed)?;
             meta_store::replace(self.database, &workspace, OPENING_RECORD, epoch.as_bytes())?;
         }
-        let doubt = doubt(&workspace, &progress.missing);
-        let record = write_record(&dir, &progress, doubt.as_deref(), &aside).map_err(failed)?;
-        Progress::remove(&dir).map_err(failed)?;
-        let Progress { damages, missing, .. } = progress;
+        let doubt = doubt(&workspace, &progress.losses.missing);
+        let record = progress.end(&dir, &rest_of_record(doubt.as_deref(), &aside)).map_err(failed)?;
+        let Progress { damages, losses: LostEvents { missing, .. }, .. } = progress;
         Ok(Repaired { workspace, damages, missing, record, doubt })
     }
 
     /// Whether history and snapshots have read this log and no other one. Then they need not read
     /// it again, although the epoch that they know may be lost: a repaired log uses no number
     /// twice.
-    fn is_continued(&self, found: &LogCheck, progress: &Progress) -> Result<bool, PortError> {
+    fn is_continued(&self, found: &LogCheck, losses: &LostEvents) -> Result<bool, PortError> {
         let Some(known) = meta_store::value(self.database, &found.workspace, OPENING_RECORD)? else { return Ok(false) };
         let is_known = |epoch: &str| epoch.as_bytes() == known;
         let is_of_log = found.epochs().iter().any(|entry| is_known(&entry.epoch));
         let is_of_mark = found.own_mark().is_some_and(|mark| is_known(&mark.epoch));
-        Ok(is_of_log || is_of_mark || !progress.missing.is_empty())
+        Ok(is_of_log || is_of_mark || !losses.missing.is_empty())
     }
 
     /// Completes the list of losses, and decides where the log goes on: behind every number that an
@@ -158,25 +158,25 @@ impl RepairContext<'_> {
         &self,
         found: &LogCheck,
         registered: Option<Registered>,
-        progress: &mut Progress,
+        losses: &mut LostEvents,
     ) -> Result<Seq, PortError> {
         let held = found.known_next();
-        if let Some(next) = progress.next {
-            progress.add_missing(found.damages.iter().filter_map(|damage| damage.missing).filter(|lost| !lost.is_open));
+        if let Some(next) = losses.next {
+            losses.add(found.damages.iter().filter_map(|damage| damage.missing).filter(|lost| !lost.is_open));
             return Ok(next.max(held));
         }
         let known = self.known_next(&found.workspace)?.max(registered.map_or(0, |registered| registered.next));
         let lost = found.damages.iter().filter_map(|damage| damage.missing);
-        progress.add_missing(lost.filter(|lost| !lost.is_open));
+        losses.add(lost.filter(|lost| !lost.is_open));
         let next = if found.ends_for_certain() && known <= held {
             held
         } else {
-            progress.add_missing([open_end(held, known)]);
+            losses.add([open_end(held, known)]);
             let beyond = registered.map_or(0, |registered| registered.reserved);
             let newest = held.max(known);
             if beyond > newest { beyond } else { newest.saturating_add(RESERVE) }
         };
-        progress.next = Some(next);
+        losses.next = Some(next);
         Ok(next)
     }
 
@@ -213,16 +213,14 @@ impl RepairContext<'_> {
     }
 }
 
-fn write_record(dir: &Path, progress: &Progress, doubt: Option<&str>, aside: &Aside) -> io::Result<PathBuf> {
-    let mut text = progress.text();
+/// The end of the record: what may have come back, and where the original files are.
+fn rest_of_record(doubt: Option<&str>, aside: &Aside) -> String {
+    let mut text = String::new();
     if let Some(doubt) = doubt {
         text += &format!("\nDeleted data: {doubt}.\n");
     }
     if aside.has_files() {
         text += &format!("\nThe original files are in the folder \"{DAMAGED}\".\n");
     }
-    let path = progress.record_path(dir);
-    step()?;
-    files::create_whole(&path, text.as_bytes())?;
-    Ok(path)
+    text
 }

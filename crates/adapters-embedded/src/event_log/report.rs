@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::damage::{Damage, Missing, Utc};
-use super::registry::State;
+use super::states::State;
 use earcon_model::{Seq, WorkspaceId};
 
 /// The state of one log.

@@ -132,6 +132,7 @@ impl Answers {
                 let text = error.to_string();
                 assert_eq!(error.kind, ErrorKind::Corrupt, "{text}");
                 assert!(text.contains("db/keyspaces/") && text.contains("earcon doctor"), "{text}");
+                assert!(!text.contains("Error"), "a name of the code: {text}");
                 self.refused += 1;
                 None
             }
@@ -190,4 +191,9 @@ pub(super) fn paths(path: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// The name of a file in the data directory.
+pub(super) fn shown(dir: &Path, path: &Path) -> String {
+    path.strip_prefix(dir).unwrap_or(path).display().to_string()
 }

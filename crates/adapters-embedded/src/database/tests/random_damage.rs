@@ -13,10 +13,14 @@ const SEEDS: u64 = 80;
 const PAGE: u64 = 4_096;
 
 /// A sequence of numbers from a seed (SplitMix64, Steele et al. 2014).
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        &list[self.below(list.len() as u64) as usize]
+    }
+
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -131,7 +135,7 @@ fn journals(dir: &Path) -> Vec<Vec<u8>> {
 async fn repair(dir: &Path, case: &str) {
     let found = check(dir).unwrap();
     assert!(!found.is_empty(), "{case}: the doctor finds nothing");
-    let lost = accept_loss(dir).unwrap().findings;
+    let lost = accept_loss(dir).unwrap();
     assert!(lost.len() > found.len(), "{case}: {lost:?}");
     assert_eq!(check(dir).unwrap(), [], "{case}: after the repair");
     let found = answers(&open(dir).unwrap()).await;

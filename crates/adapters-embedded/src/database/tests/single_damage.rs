@@ -31,7 +31,7 @@ async fn whole_directories_open_and_need_no_doctor() {
         let scratch = directory(ended).await;
         let before = paths(scratch.path());
         assert_eq!(check(scratch.path()).unwrap(), [], "{ended:?}");
-        assert_eq!(accept_loss(scratch.path()).unwrap().findings, [], "{ended:?}");
+        assert_eq!(accept_loss(scratch.path()).unwrap(), [], "{ended:?}");
         assert_eq!(paths(scratch.path()), before, "{ended:?}: the doctor leaves nothing behind");
         for _ in 0..2 {
             let store = open(scratch.path()).unwrap();
@@ -60,7 +60,7 @@ async fn lost_end_of_the_journal_is_counted_and_stays_refused() {
         let doctor = format!("earcon doctor --data {} --repair", killed.path().display());
         assert!(text.contains(&doctor), "{text}");
     }
-    let lost = accept_loss(killed.path()).unwrap().findings;
+    let lost = accept_loss(killed.path()).unwrap();
     assert!(lost.iter().any(|finding| finding.damage.contains("records of the settings were kept")), "{lost:?}");
     let store = open(killed.path()).unwrap();
     let kept = store.meta_store().list(&pass("w"), "", None, 100).await.unwrap();
@@ -247,7 +247,7 @@ async fn lost_format_file_is_written_again_by_a_repair() {
     std::fs::remove_file(scratch.path().join("FORMAT")).unwrap();
     assert!(refusal(scratch.path()).contains("no FORMAT file"));
     assert_eq!(check(scratch.path()).unwrap().len(), 1);
-    assert_eq!(accept_loss(scratch.path()).unwrap().findings.len(), 1);
+    assert_eq!(accept_loss(scratch.path()).unwrap().len(), 1);
     assert!(answers(&open(scratch.path()).unwrap()).await.is_whole());
     let nothing = tempfile::tempdir().unwrap();
     assert!(matches!(check(nothing.path()), Err(OpenError::NoData { .. })));
@@ -264,7 +264,7 @@ async fn database_that_was_restored_since_is_not_exchanged_by_an_old_repair() {
     std::fs::rename(empty.path().join("db"), scratch.path().join("db.new")).unwrap();
     std::fs::rename(empty.path().join("db.mark"), scratch.path().join("db.mark.new")).unwrap();
     std::fs::create_dir(scratch.path().join("db.salvage")).unwrap();
-    assert_eq!(accept_loss(scratch.path()).unwrap().findings, []);
+    assert_eq!(accept_loss(scratch.path()).unwrap(), []);
     for left in ["db.new", "db.mark.new", "db.salvage", "damaged"] {
         assert!(!scratch.path().join(left).exists(), "{left}");
     }
@@ -283,7 +283,7 @@ async fn exchange_that_was_killed_is_ended() {
             let path = scratch.path().join(name);
             if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
         }
-        assert_eq!(accept_loss(scratch.path()).unwrap().findings, [], "{moved:?}");
+        assert_eq!(accept_loss(scratch.path()).unwrap(), [], "{moved:?}");
         assert!(answers(&open(scratch.path()).unwrap()).await.is_whole(), "{moved:?}");
     }
 }

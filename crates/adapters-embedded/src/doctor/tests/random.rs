@@ -3,6 +3,7 @@
 //! is there. A repair is refused, or names all that is lost, and brings back nothing that was
 //! deleted.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -143,7 +144,7 @@ impl Base {
 
 /// Damages a copy. Returns the damage in words.
 fn damage(dir: &Scratch, older: &Scratch, chance: &mut Chance) -> String {
-    let (root, old) = (dir.path().to_owned(), older.copied());
+    let (root, old) = (dir.path().to_owned(), OnceCell::new());
     let log = |name: &str| root.join("log").join(name);
     let take = |name: &str| {
         let target = root.join(name);
@@ -152,6 +153,7 @@ fn damage(dir: &Scratch, older: &Scratch, chance: &mut Chance) -> String {
         } else if target.exists() {
             fs::remove_file(&target).unwrap();
         }
+        let old: &Scratch = old.get_or_init(|| older.copied());
         fs::rename(old.path().join(name), target).unwrap();
     };
     match chance.below(14) {
@@ -216,16 +218,22 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
 fn damage_file(root: &Path, chance: &mut Chance) -> String {
-    let files: Vec<PathBuf> = content(root).into_iter().map(|(path, ..)| path).filter(|path| path.is_file()).collect();
+    let mut files = files_below(root);
+    files.sort();
     let files: Vec<&PathBuf> = files.iter().filter(|path| !path.ends_with("LOCK") && !path.ends_with("lock")).collect();
     let (journals, others): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|path| path.extension().is_some_and(|extension| extension == "jnl"));
     let group = if chance.below(3) == 0 { &journals } else { &others };
     let path = *chance.of(group);
-    let bytes = fs::read(path).unwrap();
-    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
-    let at = chance.below(used);
+    let bytes = crate::database::written_bytes(path).unwrap();
+    let length = path.metadata().unwrap().len();
+    let at = chance.below(bytes.len() as u64);
     let file = fs::File::options().write(true).open(path).unwrap();
     let what = match chance.below(5) {
         0 | 1 => {
@@ -235,7 +243,7 @@ fn damage_file(root: &Path, chance: &mut Chance) -> String {
         }
         2 => {
             let start = at / 4_096 * 4_096;
-            let count = 4_096.min(bytes.len() as u64 - start) as usize;
+            let count = 4_096.min(length - start) as usize;
             file.write_all_at(&vec![0; count], start).unwrap();
             format!("page at {start} zeroed")
         }

@@ -10,7 +10,7 @@ use super::super::header::{MAX_HEADER, SegmentHeader};
 use super::super::mark::Mark;
 use super::super::reader::find_frame;
 use super::super::repair::aside::MOVED;
-use super::super::repair::progress::PROGRESS;
+use crate::repairs::progress::PROGRESS;
 use earcon_model::WorkspaceId;
 
 /// Extension of segment files.

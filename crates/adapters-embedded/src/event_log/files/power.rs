@@ -34,6 +34,38 @@ struct Synced {
 /// The directories that are watched.
 static WATCHED: Mutex<Option<HashMap<PathBuf, Synced>>> = Mutex::new(None);
 
+/// Data directories below which one sync fails, and how many succeed before.
+static FAILING: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
+
+/// Lets the sync after `count` others below `dir` fail, once.
+pub(crate) fn fail_after(dir: &Path, count: u64) {
+    FAILING.lock().unwrap_or_else(PoisonError::into_inner).push((dir.to_owned(), count));
+}
+
+/// Whether that sync is still to come. It does not come any more.
+pub(crate) fn stop_failing(dir: &Path) -> bool {
+    let mut failing = FAILING.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = failing.len();
+    failing.retain(|(path, _)| path != dir);
+    failing.len() < before
+}
+
+/// Fails in the place of a sync of `path`.
+pub(super) fn may_sync(path: &Path) -> std::io::Result<()> {
+    let mut failing = FAILING.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(at) = failing.iter().position(|(dir, _)| path.starts_with(dir)) else { return Ok(()) };
+    match &mut failing[at].1 {
+        0 => {
+            failing.remove(at);
+            Err(std::io::Error::other("injected"))
+        }
+        left => {
+            *left -= 1;
+            Ok(())
+        }
+    }
+}
+
 fn watched() -> MutexGuard<'static, Option<HashMap<PathBuf, Synced>>> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::check::{LogCheck, read_header, segment_path};
 use super::super::files;
-use super::steps::step;
 use super::{DAMAGED, OTHER_NAMES};
+use crate::repairs::steps::step;
 
 /// Extension of segments that are on the way to their own names.
 pub(in super::super) const MOVED: &str = "moved";

@@ -15,7 +15,7 @@ use super::super::header::{EpochEntry, MAX_HEADER, Previous, SegmentHeader};
 use super::super::mark::{MARK, Mark};
 use super::super::scan::Region;
 use super::aside::Aside;
-use super::steps::step;
+use crate::repairs::steps::step;
 use earcon_model::Seq;
 
 /// Bytes copied at once.

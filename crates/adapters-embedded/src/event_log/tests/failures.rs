@@ -1,5 +1,6 @@
 //! A disk that refuses writes, for a while.
 
+use super::super::files::power;
 use super::super::writer::Fault;
 use super::*;
 
@@ -159,4 +160,53 @@ async fn damage_under_the_server_is_an_error_of_the_read() {
     let error = log.read(&pass("w"), whole.len() as u64 + 1, usize::MAX).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Corrupt);
     assert!(error.to_string().contains(&path.display().to_string()) && error.to_string().contains("offset"), "{error}");
+}
+
+/// Each sync of a log's life fails in turn: of segments, of marks, and of directories.
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the count shows what was tried")]
+async fn each_sync_that_fails_once_costs_no_acknowledged_event() {
+    for count in 0..1_000 {
+        let scratch = Scratch::new();
+        let store = open_small(&scratch).unwrap();
+        let log = store.event_log();
+        log.append(&pass("w"), events(1..=3)).await.unwrap();
+        power::fail_after(scratch.path(), count);
+        let mut closed = None;
+        for start in (4..=60).step_by(8) {
+            let active = segments(&scratch).last().unwrap().clone();
+            let length = written(&active);
+            if log.append(&pass("w"), events(start..=start + 7)).await.is_err() {
+                closed = Some((active, length));
+                assert_eq!(all(&store).await, events(1..=start - 1), "sync {count}: nothing of it is visible");
+                log.append(&pass("w"), events(start..=start + 7)).await.expect("the next attempt succeeds");
+            }
+        }
+        log.append(&pass("other"), events(1..=2)).await.unwrap_or_default();
+        let trimmed = log.trim(&pass("w"), 20).await.unwrap_or(1);
+        log.record_end(&pass("w")).await.unwrap_or_default();
+        log.remove(&pass("other")).await.unwrap_or_default();
+        let is_over = power::stop_failing(scratch.path());
+        // A trim may have removed it.
+        if let Some((segment, length)) = closed.filter(|(segment, _)| segment.exists()) {
+            assert!(written(&segment) <= length, "sync {count}: {} was appended to", segment.display());
+        }
+        log.append(&pass("w"), events(68..=70)).await.unwrap();
+        let first = all(&store).await[0].seq;
+        assert!(first <= trimmed.max(20), "sync {count}: {first} {trimmed}");
+        assert_eq!(all(&store).await, events(first..=70), "sync {count}");
+        let killed = scratch.copied();
+        drop((log, store));
+        for dir in [&killed, &scratch] {
+            let store = open_small(dir).unwrap_or_else(|error| panic!("sync {count}: {error}"));
+            let kept = all(&store).await;
+            assert_eq!(kept, events(kept[0].seq..=70), "sync {count}, after a start");
+        }
+        if is_over {
+            println!("{count} syncs");
+            assert!(count > 20, "{count} syncs");
+            return;
+        }
+    }
+    panic!("there is no end of syncs");
 }

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use super::super::repair::steps;
 use super::damages::known_log;
 use super::*;
+use crate::repairs::steps;
 use crate::{Missing, doctor};
 
 const NOW_MS: i64 = 1_795_982_406_431;

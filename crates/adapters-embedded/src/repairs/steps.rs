@@ -11,12 +11,12 @@ thread_local! {
 /// Call it before each change.
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, reason = "its twin in tests fails")]
-pub(super) fn step() -> io::Result<()> {
+pub(crate) fn step() -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(test)]
-pub(super) fn step() -> io::Result<()> {
+pub(crate) fn step() -> io::Result<()> {
     LEFT.with(|left| match left.get() {
         Some(0) => Err(io::Error::other("stopped by the test")),
         Some(count) => {
@@ -29,6 +29,6 @@ pub(super) fn step() -> io::Result<()> {
 
 /// Stops repairs on this thread after `count` steps, or no longer.
 #[cfg(test)]
-pub(in super::super) fn stop_after(count: Option<u64>) {
+pub(crate) fn stop_after(count: Option<u64>) {
     LEFT.with(|left| left.set(count));
 }

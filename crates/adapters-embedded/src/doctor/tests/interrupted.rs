@@ -1,0 +1,136 @@
+//! Repairs of database and logs that are stopped before each of their steps, as by a kill. Run
+//! again, they end as an undisturbed one, with the same list of losses.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::repairs::steps;
+
+/// No repair has more steps.
+const MOST_STEPS: u64 = 200;
+const NOW_MS: i64 = 1_795_982_406_431;
+
+/// The end of a repair: its report, the record of the database, and what the directory holds.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    database: Vec<String>,
+    doubts: Vec<String>,
+    deleted: Vec<String>,
+    record: String,
+    events: usize,
+    settings: usize,
+}
+
+fn records(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("REPAIRED-")).collect()
+}
+
+async fn outcome(scratch: &Scratch, now_ms: i64) -> Outcome {
+    let anywhere = |text: String| text.replace(scratch.path().to_str().unwrap(), "DIR");
+    let done = repair(scratch.path(), now_ms).unwrap();
+    let record = done.record.expect("the database was damaged");
+    assert_eq!(records(scratch.path()), std::slice::from_ref(&record));
+    let text = anywhere(fs::read_to_string(record).unwrap());
+    for left in ["db.salvage", "db.new", "db.mark.new", "REPAIRING"] {
+        assert!(!scratch.path().join(left).exists(), "{left} is left");
+    }
+    assert!(check(scratch.path()).unwrap().is_clean());
+    let store = scratch.open();
+    Outcome {
+        database: done.database.iter().map(|finding| anywhere(finding.to_string())).collect(),
+        doubts: done.doubts.into_iter().filter(|doubt| text.contains(doubt)).collect(),
+        deleted: done.deleted,
+        // The time differs if the first attempt ended before its first step.
+        record: text.split_once('\n').unwrap().1.to_owned(),
+        events: events_of(&store).await,
+        settings: store.meta_store().list(&pass("w"), "", None, 100).await.unwrap().len(),
+    }
+}
+
+/// Whether a repair that may take `count` steps was stopped.
+fn is_stopped(scratch: &Scratch, count: u64) -> bool {
+    steps::stop_after(Some(count));
+    let result = repair(scratch.path(), NOW_MS);
+    steps::stop_after(None);
+    result.is_err()
+}
+
+#[expect(clippy::print_stdout, reason = "the steps show what was tried")]
+async fn same_result_after_every_stop(name: &str, original: &Scratch) {
+    let expected = outcome(&original.copied(), NOW_MS).await;
+    for count in 0..MOST_STEPS {
+        let scratch = original.copied();
+        if !is_stopped(&scratch, count) {
+            println!("{name}: {count} steps");
+            assert!(count > 6, "{name}: {count} steps");
+            return;
+        }
+        let started = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default());
+        assert!(started.is_err(), "{name}: a start after {count} steps is refused");
+        assert!(!check(scratch.path()).unwrap().is_clean(), "{name}: {count} steps");
+        // Another stop, at another step.
+        if is_stopped(&scratch, count / 2) {
+            assert_eq!(outcome(&scratch, NOW_MS).await, expected, "{name}: stopped after {count} steps");
+        }
+    }
+    panic!("{name}: the repair did not end");
+}
+
+#[tokio::test]
+async fn lost_end_of_the_journal() {
+    let scratch = installation(5, 9).await;
+    let journal = scratch.path().join("db/0.jnl");
+    let length = crate::database::written_bytes(&journal).unwrap().len() as u64;
+    fs::File::options().write(true).open(journal).unwrap().set_len(length - 700).unwrap();
+    same_result_after_every_stop("journal", &scratch).await;
+}
+
+#[tokio::test]
+async fn older_database_and_a_deleted_workspace() {
+    let scratch = installation(5, 4).await;
+    extend_workspace(&scratch, "gone", 3, 2).await;
+    let older = scratch.copied();
+    extend(&scratch, 5, 3).await;
+    let store = scratch.open();
+    let gone = pass("gone");
+    store.series_store().remove(&gone).await.unwrap();
+    store.snapshot_store().remove(&gone).await.unwrap();
+    store.event_log().remove(&gone).await.unwrap();
+    store.meta_store().remove(&gone).await.unwrap();
+    store.close().await.unwrap();
+    replace(&scratch, &older, &["db", "db.mark"]);
+    let outcome = outcome(&scratch.copied(), NOW_MS).await;
+    assert_eq!(outcome.deleted, ["gone"]);
+    assert!(outcome.record.contains("Workspace gone had been deleted"), "{}", outcome.record);
+    same_result_after_every_stop("older", &scratch).await;
+}
+
+#[tokio::test]
+async fn lost_marks_and_a_damaged_log() {
+    let scratch = installation(5, 4).await;
+    fs::remove_file(scratch.path().join("db.mark")).unwrap();
+    fs::remove_file(scratch.path().join("log/DATABASE")).unwrap();
+    fs::remove_file(scratch.path().join("log/w/MARK")).unwrap();
+    same_result_after_every_stop("marks", &scratch).await;
+}
+
+#[tokio::test]
+async fn lost_format_and_a_file_in_the_place_of_all_logs() {
+    let scratch = installation(5, 4).await;
+    fs::remove_file(scratch.path().join("FORMAT")).unwrap();
+    fs::remove_dir_all(scratch.path().join("log")).unwrap();
+    fs::write(scratch.path().join("log"), "no directory").unwrap();
+    same_result_after_every_stop("file", &scratch).await;
+}
+
+#[tokio::test]
+async fn plan_that_is_damaged_itself_is_named() {
+    let scratch = installation(5, 9).await;
+    fs::remove_file(scratch.path().join("db/keyspaces/2/current")).unwrap();
+    assert!(is_stopped(&scratch, 3));
+    fs::write(scratch.path().join("REPAIRING"), "half").unwrap();
+    let done = outcome(&scratch, NOW_MS).await;
+    assert!(done.record.contains("it is unknown what the repair that did not end has lost"), "{}", done.record);
+}

@@ -1,0 +1,4 @@
+//! Parts of a repair that database and logs share: its plan on the disk, and its steps.
+
+pub(crate) mod progress;
+pub(crate) mod steps;
