@@ -23,3 +23,4 @@ pub(crate) mod reply;
 pub(crate) mod room;
 pub(crate) mod serve;
 pub(crate) mod state;
+mod unread;

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use earcon_model::quantity::{Unit, thousands};
+use earcon_model::wording::counted;
 use earcon_model::{Anomaly, Direction, EpisodeEnd, Feature, Rank};
 
 /// The sentence, in English. Times are UTC.
@@ -37,8 +38,7 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
     if anomaly.closed_at_ms.is_some() {
         write!(text, ", until {}", time(anomaly.last_at_ms))?;
     }
-    let plural = if anomaly.samples == 1 { "sample" } else { "samples" };
-    write!(text, " ({} anomalous {plural})", grouped(anomaly.samples))?;
+    write!(text, " ({})", counted(anomaly.samples.into(), "anomalous sample", "anomalous samples"))?;
     text.push_str(match anomaly.end {
         Some(EpisodeEnd::Deleted) => "; it is over because a person deleted samples of it.",
         Some(EpisodeEnd::SeriesEnded) => "; it is over because its series ended.",

@@ -32,7 +32,7 @@ describe("the incidents", () => {
     await ingest(server.url, kpis.flatMap((kpi) => spike(kpi, 1, now - 9_000)));
     const incident = page.locator("[data-testid=incident][data-alerted=true]");
     await incident.waitFor();
-    expect(await incident.locator(".title").innerText()).toMatch(/^shop\d+\.orders is (higher|lower) than usual, with 11 other series$/);
+    expect(await incident.locator(".title").innerText()).toMatch(/^shop\d+\.orders is (higher|lower) than expected, with 11 other series$/);
     expect(await page.locator("[data-testid=incidents-open]").innerText()).toBe("1 open");
     await incident.locator("summary").click();
     expect(await incident.locator(".members > li").count()).toBe(12);

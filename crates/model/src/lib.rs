@@ -16,11 +16,12 @@ pub mod sample;
 pub mod series_table;
 mod small;
 mod timestamp;
+pub mod wording;
 
 pub use anomaly::{
     Acknowledgement, Anomaly, AnomalyId, Direction, EpisodeEnd, Feature, Feedback, FeedbackOutcome, Rank,
 };
-pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
+pub use batch::{AheadOfClock, Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use deletion::{Deletion, DeletionScope};
 pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};

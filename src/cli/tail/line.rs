@@ -8,9 +8,10 @@ use earcon_client::{
     ScoredSample, SeriesSamples, SeriesState, Snapshot, Units,
 };
 
-use crate::cli::text::{counted, lasted, local, series};
+use crate::cli::text::{local, series};
 use crate::telemetry::plain;
 use earcon_model::quantity::Unit;
+use earcon_model::wording::{counted, duration};
 
 const TIME: &str = "%H:%M:%S%.3f";
 const DATE: &str = "%Y-%m-%d %H:%M:%S%.f";
@@ -40,6 +41,11 @@ impl Lines {
             Some((kpi, unit))
         });
         self.units = stated.collect();
+    }
+
+    /// Whether a unit was stated for the KPI.
+    pub(super) fn knows_unit(&self, kpi: &str) -> bool {
+        self.units.contains_key(kpi)
     }
 
     /// The lines of an event, with style codes. The output stream removes them if necessary.
@@ -189,8 +195,8 @@ impl Lines {
         let mut text = format!("{what}: {of_peak}{}{}", unit.write(peak.value), band.unwrap_or_default());
         text.push_str(&format!(", score {:.2}, {reason}", peak.score));
         if anomaly.samples > 1 {
-            let span = lasted(anomaly.last_at.saturating_sub(anomaly.opened_at));
-            text.push_str(&format!(", {} samples in {span}", anomaly.samples));
+            let span = duration(anomaly.last_at.saturating_sub(anomaly.opened_at));
+            text.push_str(&format!(", {} in {span}", counted(anomaly.samples.into(), "sample", "samples")));
         }
         text.push_str(match anomaly.end.as_deref() {
             Some("deleted") => "; a person deleted samples of it",
@@ -217,7 +223,16 @@ fn range(from: Option<i64>, to: Option<i64>) -> String {
 
 fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, unit: &Unit) -> (Style, String) {
     let value = unit.write(sample.value);
+    // A series that is over, or silent, does not warm up.
+    let (silent, end) = match state {
+        SeriesState::Ended => (true, "  ended"),
+        SeriesState::Stalled => (true, "  stalled"),
+        _ => (false, ""),
+    };
     let Some(score) = sample.score else {
+        if silent {
+            return (DIM, format!("{value:>12}{end}"));
+        }
         let far = warming.map_or_else(String::new, |(seen, needed)| format!(" {seen} of {needed}"));
         return (DIM, format!("{value:>12}  warming up{far}"));
     };
@@ -230,7 +245,7 @@ fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, 
         (Some(lower), Some(upper)) => format!("  ordinary {}", unit.write_range(lower, upper)),
         _ => String::new(),
     };
-    (style, format!("{value:>12}  score {score:.2}{band}"))
+    (style, format!("{value:>12}  score {score:.2}{band}{end}"))
 }
 
 #[cfg(test)]

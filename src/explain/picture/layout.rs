@@ -4,6 +4,7 @@ use super::axes::{numbers, times};
 use super::data::{PictureData, Point};
 use super::scene::{Anchor, Role, Scene, Shape, Size};
 use earcon_model::Direction;
+use earcon_model::quantity::Unit;
 
 /// The size of a character, in pixels. Both renderers use a fixed pitch.
 const CHARACTER: f32 = 7.3;
@@ -40,8 +41,9 @@ pub fn lay_out(data: &PictureData<'_>, size: Size) -> Scene {
     let (low, high) = range(data);
     let (width, height) = (size.width as f32, size.height as f32);
     let (ticks, decimals) = numbers(low, high, (height / 60.0) as usize + 1);
-    let texts: Vec<String> = ticks.iter().map(|tick| tick_text(*tick, decimals)).collect();
-    let widest = texts.iter().map(String::len).max().unwrap_or(1).min(12) as f32;
+    let unit = Unit::of_kpi(data.anomaly.kpi.as_str(), data.anomaly.unit.as_deref());
+    let texts = tick_texts(&unit, &ticks, decimals);
+    let widest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(1).min(14) as f32;
     let plane = Plane {
         left: 18.0 + widest * CHARACTER,
         right: width - RIGHT,
@@ -70,11 +72,11 @@ pub fn lay_out(data: &PictureData<'_>, size: Size) -> Scene {
             shapes.push(Shape::Text(Role::Faint, Anchor::Middle, x, plane.bottom + 19.0, text));
         }
     }
-    let title = titles(&mut shapes, data, width);
+    let title = titles(&mut shapes, data, &unit, width);
     Scene { size, title, shapes }
 }
 
-fn titles(shapes: &mut Vec<Shape>, data: &PictureData<'_>, width: f32) -> String {
+fn titles(shapes: &mut Vec<Shape>, data: &PictureData<'_>, unit: &Unit, width: f32) -> String {
     let anomaly = data.anomaly;
     let labels: Vec<String> = anomaly.labels.pairs().map(|(key, value)| format!("{key}={value}")).collect();
     let title = match labels.is_empty() {
@@ -86,10 +88,10 @@ fn titles(shapes: &mut Vec<Shape>, data: &PictureData<'_>, width: f32) -> String
         .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
     let side = if anomaly.direction == Direction::Above { "above" } else { "below" };
     let expected = match anomaly.peak_expected.is_finite() {
-        true => format!(", {side} {} expected", plain(anomaly.peak_expected)),
+        true => format!(", {side} {} expected", unit.write(anomaly.peak_expected)),
         false => String::new(),
     };
-    let detail = format!("{}{expected}, {when} {}", plain(anomaly.peak_value), data.zone);
+    let detail = format!("{}{expected}, {when} {}", unit.write(anomaly.peak_value), data.zone);
     let most = ((width - 36.0) / CHARACTER).max(4.0) as usize;
     shapes.push(Shape::Text(Role::Ink, Anchor::Start, 18.0, 22.0, cut(&title, most)));
     shapes.push(Shape::Text(Role::Faint, Anchor::Start, 18.0, 40.0, cut(&detail, most)));
@@ -192,34 +194,14 @@ fn line(role: Role, width: f32, points: Vec<(f32, f32)>) -> Shape {
     Shape::Line { role, width, dashed: false, points }
 }
 
-fn tick_text(value: f64, decimals: usize) -> String {
-    let size = value.abs();
-    match size {
-        _ if size >= 1e15 || decimals > 6 => format!("{value:.1e}"),
-        _ if size >= 1e12 => format!("{}T", short(value / 1e12)),
-        _ if size >= 1e9 => format!("{}G", short(value / 1e9)),
-        _ if size >= 1e6 => format!("{}M", short(value / 1e6)),
-        _ if size >= 1e4 => format!("{}k", short(value / 1e3)),
-        _ => format!("{value:.decimals$}"),
+/// The texts of the ticks, as all numbers are written. Ticks of which two would read alike show
+/// their decimals.
+fn tick_texts(unit: &Unit, ticks: &[f64], decimals: usize) -> Vec<String> {
+    let texts: Vec<String> = ticks.iter().map(|tick| unit.write(*tick)).collect();
+    if texts.windows(2).any(|pair| pair[0] == pair[1]) {
+        return ticks.iter().map(|tick| format!("{tick:.decimals$}")).collect();
     }
-}
-
-fn short(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn plain(value: f64) -> String {
-    let size = value.abs();
-    match size {
-        0.0 => "0".to_owned(),
-        _ if !(1e-4..1e9).contains(&size) => format!("{value:.3e}"),
-        _ => {
-            let places = (3.0 - size.log10().floor()).clamp(0.0, 8.0) as usize;
-            let text = format!("{value:.places$}");
-            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-        }
-    }
+    texts
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -4,7 +4,7 @@ import type { Anomaly, Reason } from "@earcon/client";
 import { rangeText, text, unitOf } from "./units.ts";
 
 const REASONS: Record<Reason, (direction: Anomaly["direction"]) => string> = {
-  robust_z: (direction) => `${direction} its usual level`,
+  robust_z: (direction) => `${direction} its expected level`,
   residual_z: (direction) => `${direction} its forecast`,
   volatility: () => "repeats the same value",
   slope: (direction) => `stays ${direction} its forecast`,

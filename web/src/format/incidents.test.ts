@@ -31,9 +31,9 @@ function incident(total: number, surprise = 3): Incident {
 
 describe("incidents in words", () => {
   it("name the first series and count the others", () => {
-    expect(incidentTitle(incident(1))).toBe("shop.orders eu is lower than usual");
-    expect(incidentTitle(incident(2))).toBe("shop.orders eu is lower than usual, with 1 other series");
-    expect(incidentTitle(incident(40))).toBe("shop.orders eu is lower than usual, with 39 other series");
+    expect(incidentTitle(incident(1))).toBe("shop.orders eu is lower than expected");
+    expect(incidentTitle(incident(2))).toBe("shop.orders eu is lower than expected, with 1 other series");
+    expect(incidentTitle(incident(40))).toBe("shop.orders eu is lower than expected, with 39 other series");
     expect(incidentTitle({ ...incident(1), first_mover: null })).toBe("title of the server");
   });
 

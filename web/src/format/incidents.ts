@@ -1,21 +1,22 @@
 /** Incidents in words. */
 
 import { type Anomaly, type Incident, labelText, type Member } from "@earcon/client";
+import { counted } from "./count.ts";
 import { labelsText } from "./names.ts";
 import { around } from "./ranges.ts";
 import type { Route } from "./route.ts";
 import { lasted, moment } from "./time.ts";
 
-/** `shop.orders eu is higher than usual, with 39 other series`. */
+/** `shop.orders eu is higher than expected, with 39 other series`. */
 export function incidentTitle(incident: Incident): string {
   const first = incident.first_mover;
   if (first === null) {
     return incident.title;
   }
   const member = incident.members.find(({ anomaly }) => anomaly === first.anomaly);
-  const change = member === undefined ? "is unusual" : member.direction === "above" ? "is higher than usual" : "is lower than usual";
+  const change = member === undefined ? "is unusual" : member.direction === "above" ? "is higher than expected" : "is lower than expected";
   const others = incident.members_total - 1;
-  const rest = others === 0 ? "" : others === 1 ? ", with 1 other series" : `, with ${others} other series`;
+  const rest = others === 0 ? "" : `, with ${counted(others, "other series", "other series")}`;
   return `${seriesName(first)} ${change}${rest}`;
 }
 
