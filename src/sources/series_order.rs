@@ -1,4 +1,4 @@
-//! Finds samples of a file that will be late, because a newer one of their series stands above them.
+//! Finds samples of a file that will be late, because a newer one of their series is above them.
 
 use std::collections::HashMap;
 

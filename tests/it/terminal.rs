@@ -99,6 +99,19 @@ async fn tail_ends_without_output_on_interrupt_and_closed_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_line_of_a_new_kpi_has_its_unit() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("before", &[(START, 1.0)]).await;
+    let mut tail = Running::start(&["tail", "--since", "snapshot", "--url", &url]);
+    line(&mut tail, "before");
+    let row = serde_json::json!({"kpi": "latency", "timestamp": START, "value": 12.5, "unit": "ms"});
+    server.ingest(&serde_json::json!({"samples": [row]})).await;
+    let first = line(&mut tail, "latency");
+    assert!(first.contains("12.5 ms"), "{first}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deleting_what_is_not_there_says_so_and_fails() {
     let server = Server::start().await;
     let url = server.url("/");

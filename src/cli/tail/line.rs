@@ -76,7 +76,7 @@ impl Lines {
                 vec![self.line(time, &series(kpi, &given.labels), NOTE, &text)]
             }
             EventData::SeriesStalled { labels, last_timestamp } => {
-                let text = format!("stalled: nothing since {}", local(*last_timestamp, DATE));
+                let text = format!("stalled: nothing came since {}", local(*last_timestamp, DATE));
                 vec![self.line(time, &series(kpi, labels), UNUSUAL, &text)]
             }
             EventData::SeriesRestored { labels, .. } => {
@@ -273,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn a_series_that_is_over_or_silent_does_not_warm_up() {
+        let unit = Unit::of_kpi("a", None);
+        let sample = |score| ScoredSample { timestamp: 1, value: 7.0, score, expected: None, lower: None, upper: None };
+        let text = |score, state| said(&sample(score), state, Some((1, 30)), &unit).1;
+        assert_eq!(text(None, SeriesState::Warming).trim_start(), "7  warming up 1 of 30");
+        assert_eq!(text(None, SeriesState::Ended).trim_start(), "7  ended");
+        assert_eq!(text(None, SeriesState::Stalled).trim_start(), "7  stalled");
+        assert_eq!(text(Some(0.5), SeriesState::Ended).trim_start(), "7  score 0.50  ended");
+    }
+
+    #[test]
     fn an_anomaly_that_is_over_says_its_peak_its_length_and_why() {
         let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"anomaly.closed","workspace":"local","subject":"kpi/a","kpi":"a","data":{
             "id":"x","kpi":"a","labels":{},"state":"closed","opened_at":1000,"last_at":91000,"closed_at":91000,"direction":"above","reason":"residual_z",
@@ -280,7 +291,7 @@ mod tests {
             "feedback":null,"rank":null,"unit":"By/s","sentence":"","muted":null,"end":"deleted"}}"#;
         let shown = plain(&Lines::default().event(&Event::from_json(text).unwrap()));
         let expected = "anomaly closed: peak 150 MB/s, above 1–2 MB/s, score 0.97, unusual distance from its forecast, \
-                        14 samples in 0:01:30; a person deleted samples of it";
+                        14 samples in 1 min 30 s; a person deleted samples of it";
         assert!(shown.ends_with(expected), "{shown}");
     }
 

@@ -163,8 +163,8 @@ impl Connection {
         }
     }
 
-    /// Writes another answer in place of one that hyper writes by itself, which ends the connection.
-    /// Returns whether these bytes were such an answer.
+    /// Writes another answer in place of one that hyper writes by itself, which ends the
+    /// connection. Returns whether these bytes were such an answer.
     fn replace_answer(&self, bytes: &[u8]) -> bool {
         if self.shared.activity.phase() != Phase::Head || self.shared.is_taken() {
             return false;

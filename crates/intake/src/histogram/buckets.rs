@@ -50,7 +50,8 @@ impl Buckets {
         }
     }
 
-    /// Checks that the buckets hold `count` observations. Without buckets, count and sum stand alone.
+    /// Checks that the buckets hold `count` observations. A histogram without buckets has count and
+    /// sum only.
     pub(crate) fn check_count(&self, count: u64) -> Result<(), String> {
         let total = self.total();
         let has_buckets = match self {
