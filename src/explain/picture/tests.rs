@@ -124,11 +124,8 @@ fn numbers_are_written_as_everywhere_with_the_unit() {
     let (from_ms, to_ms) = (START, START + 2_400_000);
     let data = PictureData { anomaly: &anomaly, points: &points, from_ms, to_ms, local_ms: &|at| at, zone: "UTC" };
     let text = svg(&lay_out(&data, SIZE), Theme::Light);
-    assert!(
-        text.contains("9 GB/s, above 101 B/s expected") || text.contains("9 GB/s, above 101.2 B/s expected"),
-        "{text}"
-    );
-    assert!(text.contains(">2 GB/s<") && !text.contains("e9"), "{text}");
+    assert!(text.contains("9 GB/s, above 101.2 B/s expected"), "{text}");
+    assert!(text.contains(">2 GB/s<") && !text.contains("0e9"), "{text}");
     // Ticks that would read alike show their decimals.
     let near: Vec<Point> = (0..40).map(|i| large(i * 60_000, 5_000.0 + (i % 3) as f64 * 0.1)).collect();
     let flat = Anomaly { peak_value: 5_000.1, peak_expected: f64::NAN, unit: None, ..anomaly.clone() };
