@@ -16,6 +16,7 @@ pub(crate) mod log_limit;
 pub(crate) mod media_type;
 pub(crate) mod outlet;
 pub(crate) mod page;
+pub(crate) mod policy;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod refusals;

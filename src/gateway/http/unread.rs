@@ -4,7 +4,7 @@
 //! The connection replaces what hyper writes. An answer that hyper writes together with one before
 //! it, to a client that sent several requests at once, stays as it is.
 
-use super::front::POLICY;
+use super::policy::POLICY;
 use super::problem::{Kind, PROBLEM_JSON};
 
 /// The headers that every answer has, for answers that are written past axum.

@@ -1,4 +1,4 @@
-/** A dialog with one action: its fields, the problem with it, and buttons to cancel and to do it. */
+/** A dialog with one action: its fields, the problem with it, and buttons to cancel or do it. */
 
 import { type ReactNode, useState } from "react";
 import { Dialog } from "./dialog.tsx";
