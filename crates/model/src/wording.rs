@@ -22,11 +22,11 @@ pub fn duration(ms: i64) -> String {
     let ms = ms.unsigned_abs();
     match ms {
         0 => "0 s".to_owned(),
-        ..SECOND => format!("{ms} ms"),
-        ..MINUTE if ms % SECOND < 100 => format!("{} s", ms / SECOND),
-        ..MINUTE => format!("{}.{} s", ms / SECOND, ms % SECOND / 100),
-        ..HOUR => pair(ms, (MINUTE, "min"), (SECOND, "s")),
-        ..DAY => pair(ms, (HOUR, "h"), (MINUTE, "min")),
+        1..SECOND => format!("{ms} ms"),
+        SECOND..MINUTE if ms % SECOND < 100 => format!("{} s", ms / SECOND),
+        SECOND..MINUTE => format!("{}.{} s", ms / SECOND, ms % SECOND / 100),
+        MINUTE..HOUR => pair(ms, (MINUTE, "min"), (SECOND, "s")),
+        HOUR..DAY => pair(ms, (HOUR, "h"), (MINUTE, "min")),
         _ => pair(ms, (DAY, "d"), (HOUR, "h")),
     }
 }
