@@ -130,7 +130,7 @@ fn numbers_are_written_as_everywhere_with_the_unit() {
     let near: Vec<Point> = (0..40).map(|i| large(i * 60_000, 5_000.0 + (i % 3) as f64 * 0.1)).collect();
     let flat = Anomaly { peak_value: 5_000.1, peak_expected: f64::NAN, unit: None, ..anomaly.clone() };
     let text = svg(&lay_out(&PictureData { anomaly: &flat, points: &near, ..data }, SIZE), Theme::Light);
-    assert!(text.contains(">5000.1<"), "{text}");
+    assert!(text.contains(">5000.10<"), "{text}");
 }
 
 #[test]
