@@ -17,6 +17,7 @@ pub mod host;
 pub mod host_feed;
 pub mod post;
 pub mod replay;
+mod series_order;
 
 /// Groups samples by KPI and series and keeps their order. Rows are their indices in `samples`.
 pub fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {

@@ -19,7 +19,7 @@ use fair_queue::FairQueue;
 use super::refusals::Refusals;
 use crate::services::storage_health::{StorageHealth, StorageProblem};
 use crate::telemetry::{Metric, count, gauge, record};
-use earcon_model::{Arrival, KpiBatch, RejectedRow, Seq, TooOld};
+use earcon_model::{AheadOfClock, Arrival, KpiBatch, KpiName, Reading, RejectedRow, Seq, TooOld};
 
 /// What became of a batch, after the log holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub struct Receipt {
     pub seq: Seq,
     /// Those of the rejected rows that history does not keep.
     pub too_old: Option<TooOld>,
+    /// Those of the late samples that are older than a sample ahead of the clock.
+    pub ahead: Option<AheadOfClock>,
+    /// KPIs whose earlier samples were read otherwise, and how they are read now.
+    pub rereads: Vec<(KpiName, Reading)>,
 }
 
 /// Why a whole batch was refused. None of its samples was taken.
@@ -253,6 +257,19 @@ impl Drop for Permit {
 #[derive(Clone)]
 pub struct ReceiptPart(Arc<OpenReceipt>);
 
+/// The rows of a part that were taken.
+#[derive(Debug, Default)]
+pub struct TakenRows {
+    /// How many, late ones included.
+    pub accepted: u32,
+    /// How many of them were late.
+    pub late: u32,
+    /// Those of the late ones that are older than a sample ahead of the clock.
+    pub ahead: Option<Box<AheadOfClock>>,
+    /// The KPI, if series of it are read otherwise from now on.
+    pub reread: Option<(KpiName, Reading)>,
+}
+
 /// A receipt that parts are added to. It is complete when the last part is gone: one counter for
 /// all streams of a batch, and one message to its sender.
 struct OpenReceipt {
@@ -271,7 +288,8 @@ struct Sum {
 
 impl ReceiptPart {
     /// The samples are durable, the last of them in event `seq`.
-    pub fn committed(self, seq: Seq, accepted: u32, late: u32, refusals: Refusals) {
+    pub fn committed(self, seq: Seq, taken: TakenRows, refusals: Refusals) {
+        let TakenRows { accepted, late, ahead, reread } = taken;
         // A poisoned lock guards plain numbers.
         let mut sum = self.0.sum.lock().unwrap_or_else(PoisonError::into_inner);
         sum.answered += u64::from(accepted) + (refusals.rows.len() as u64).saturating_sub(refusals.ends);
@@ -279,6 +297,8 @@ impl ReceiptPart {
         sum.receipt.late += u64::from(late);
         sum.receipt.rejected.extend(refusals.rows);
         sum.receipt.too_old = TooOld::merge(sum.receipt.too_old.take(), refusals.too_old);
+        sum.receipt.ahead = AheadOfClock::merge(sum.receipt.ahead.take(), ahead.map(|ahead| *ahead));
+        sum.receipt.rereads.extend(reread);
         sum.receipt.seq = sum.receipt.seq.max(seq);
     }
 }
@@ -427,7 +447,11 @@ mod tests {
         let (pending, kept) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
         let lost = kept.clone();
         let rows = vec![RejectedRow { row: 4, error: "bad".into() }];
-        kept.committed(7, 2, 1, Refusals { rows, ..Refusals::default() });
+        kept.committed(
+            7,
+            TakenRows { accepted: 2, late: 1, ..TakenRows::default() },
+            Refusals { rows, ..Refusals::default() },
+        );
         drop(lost);
         let receipt = pending.receipt().await;
         assert_eq!((receipt.accepted, receipt.late, receipt.failed, receipt.seq), (2, 1, 2, 7));

@@ -4,13 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use earcon_client::{DeletedScope, Deletion, DeletionQuery, Workspace};
+use earcon_client::{DeletedScope, Deletion, DeletionQuery, Error, Workspace};
 
 use super::output::{USAGE, complain, say};
 use super::query::{labels, time};
 use super::server::{ServerArgs, block_on, failed};
-use super::text::counted;
 use earcon_model::KpiName;
+use earcon_model::wording::counted;
 
 #[derive(Args)]
 pub(super) struct DeleteArgs {
@@ -67,8 +67,9 @@ async fn of_kpi(
 ) -> ExitCode {
     if !args.yes {
         match workspace.delete(kpi.as_str(), &query(true)).await {
+            Ok(counted) if covers_nothing(&counted) => return nothing(&counted),
             Ok(counted) => say(&described(&counted)),
-            Err(error) => return failed(&error),
+            Err(error) => return failed_to_delete(&error),
         }
         if args.dry_run {
             return ExitCode::SUCCESS;
@@ -78,12 +79,38 @@ async fn of_kpi(
         }
     }
     match workspace.delete(kpi.as_str(), &query(false)).await {
+        Ok(deleted) if covers_nothing(&deleted) => nothing(&deleted),
         Ok(deleted) => {
             say(&described(&deleted));
             ExitCode::SUCCESS
         }
-        Err(error) => failed(&error),
+        Err(error) => failed_to_delete(&error),
     }
+}
+
+/// Whether nothing that is known matches the request. A KPI without series is there all the same.
+fn covers_nothing(deletion: &Deletion) -> bool {
+    let no_data = deletion.samples == 0 && deletion.anomalies == 0;
+    match deletion.scope {
+        DeletedScope::Kpi => false,
+        DeletedScope::Series => no_data && deletion.series == 0,
+        DeletedScope::Samples => no_data,
+    }
+}
+
+fn nothing(deletion: &Deletion) -> ExitCode {
+    let what = match deletion.scope {
+        DeletedScope::Samples => "no samples and anomalies of that time",
+        DeletedScope::Kpi | DeletedScope::Series => "no series with these labels",
+    };
+    complain(&format!("nothing was deleted: {} has {what}", deletion.kpi));
+    ExitCode::FAILURE
+}
+
+/// The answer was no if the server knows no such KPI or workspace.
+fn failed_to_delete(error: &Error) -> ExitCode {
+    let code = failed(error);
+    if matches!(error, Error::Refused { status: 404, .. }) { ExitCode::FAILURE } else { code }
 }
 
 async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
@@ -92,10 +119,11 @@ async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
         match workspace.kpis().await {
             Ok(list) => {
                 let series: usize = list.kpis.iter().map(|kpi| kpi.series.len()).sum();
-                let kpis = list.kpis.len();
-                say(&format!("would delete the workspace {name}: {kpis} KPIs, {series} series, and all settings"));
+                let kpis = counted(list.kpis.len() as u64, "KPI", "KPIs");
+                let series = counted(series as u64, "series", "series");
+                say(&format!("would delete the workspace {name}: {kpis}, {series}, and all settings"));
             }
-            Err(error) => return failed(&error),
+            Err(error) => return failed_to_delete(&error),
         }
         if args.dry_run {
             return ExitCode::SUCCESS;
@@ -110,7 +138,7 @@ async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
             say(&format!("deleted the workspace {name}{rest}"));
             ExitCode::SUCCESS
         }
-        Err(error) => failed(&error),
+        Err(error) => failed_to_delete(&error),
     }
 }
 
@@ -142,7 +170,8 @@ fn described(deletion: &Deletion) -> String {
     let (samples, anomalies) = (counted(*samples, "sample", "samples"), counted(*anomalies, "anomaly", "anomalies"));
     let verb = if *dry_run { "would delete" } else { "deleted" };
     let rest = if *dry_run || *done { "" } else { "; history is still being cleared" };
-    format!("{verb} {what}{kpi}: {series} series, {samples}, {anomalies}{rest}")
+    let series = counted(*series, "series", "series");
+    format!("{verb} {what}{kpi}: {series}, {samples}, {anomalies}{rest}")
 }
 
 #[cfg(test)]
@@ -171,5 +200,9 @@ mod tests {
         assert_eq!(whole, "would delete the KPI shop.orders: 2 series, 1 sample, 1 anomaly");
         deletion.dry_run = false;
         assert_eq!(described(&deletion), format!("deleted {counts}; history is still being cleared"));
+        let empty = Deletion { samples: 0, anomalies: 0, ..deletion };
+        let of = |scope, series| covers_nothing(&Deletion { scope, series, ..empty.clone() });
+        assert!(of(DeletedScope::Samples, 2) && of(DeletedScope::Series, 0));
+        assert!(!of(DeletedScope::Series, 1) && !of(DeletedScope::Kpi, 0));
     }
 }

@@ -10,11 +10,11 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::output::{DATA, UNAVAILABLE, USAGE, complain, say};
-use super::text::counted;
 use crate::config::Config;
 use crate::sources::admissible::{SampleTimes, would_refuse};
 use crate::sources::chunks::preview;
 use crate::sources::replay::{self, ReplayError, ReplayOptions};
+use earcon_model::wording::counted;
 use earcon_model::{Arrival, KpiName, WorkspaceId};
 use earcon_streams::{StreamOptions, StreamSettings};
 use earcon_tables::xlsx::is_sheet;
@@ -197,19 +197,29 @@ fn show(path: &Path, options: &TableOptions, times: &SampleTimes) -> Result<(), 
         let labels = if one.labels.is_empty() { String::new() } else { format!("{{{}}}", one.labels) };
         say(&format!("  {}{labels} {at} {}", one.kpi, one.sample.value));
     }
+    say_more(preview.samples.len());
     if !preview.problems.is_empty() {
         let count = counted(preview.problems.len() as u64, "row or cell", "rows or cells");
         say(&format!("{count} would be skipped:"));
         preview.problems.iter().take(SHOWN).for_each(|problem| say(&format!("  {problem}")));
+        say_more(preview.problems.len());
     }
     let refused = would_refuse(&preview.samples, times, jiff::Timestamp::now().as_millisecond());
     if refused.count > 0 {
         let count = counted(refused.count as u64, "sample", "samples");
         say(&format!("{count} would be refused by a server with this configuration:"));
         refused.reasons.iter().take(SHOWN).for_each(|reason| say(&format!("  {reason}")));
+        say_more(refused.count);
     }
     if let Some(warning) = preview.warning {
         say(&format!("warning: {warning}"));
     }
     Ok(())
+}
+
+/// Says how many of a list are not shown.
+fn say_more(listed: usize) {
+    if listed > SHOWN {
+        say(&format!("  and {} more", listed - SHOWN));
+    }
 }

@@ -5,12 +5,15 @@
 
 mod line;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use earcon_client::{Event, Following, Since, Snapshot, Subscribed, Update, Workspace};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use self::line::Lines;
 use super::output::complain;
@@ -79,6 +82,7 @@ pub(super) fn run(args: &TailArgs) -> ExitCode {
 async fn tail(mut updates: Following, workspace: &Workspace, json: bool) -> ExitCode {
     let mut screen = Screen::new(json);
     let mut contact = Contact::Never;
+    let mut newcomers = Newcomers::default();
     while let Some(update) = updates.next().await {
         let shown = match update {
             Err(error) => return failed(&error),
@@ -107,7 +111,12 @@ async fn tail(mut updates: Following, workspace: &Workspace, json: bool) -> Exit
                 Ok(())
             }
             Ok(Update::Snapshot(snapshot)) => screen.snapshot(&snapshot),
-            Ok(Update::Event(event)) => screen.event(&event),
+            Ok(Update::Event(event)) => {
+                if let (Some(kpi), false) = (&event.kpi, json) {
+                    newcomers.meet(kpi, workspace, &mut screen.lines).await;
+                }
+                screen.event(&event)
+            }
         };
         if let Err(error) = shown {
             // The reader of the pipe has closed it.
@@ -119,6 +128,37 @@ async fn tail(mut updates: Following, workspace: &Workspace, json: bool) -> Exit
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Between two looks for units of KPIs that are new here.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The server keeps a unit a moment after the commit of the samples that state it.
+const KEPT_WITHIN: Duration = Duration::from_millis(250);
+
+/// The KPIs that events were about. A new one may have stated a unit since the units were read.
+#[derive(Default)]
+struct Newcomers {
+    met: HashSet<String>,
+    asked: Option<Instant>,
+}
+
+impl Newcomers {
+    async fn meet(&mut self, kpi: &str, workspace: &Workspace, lines: &mut Lines) {
+        if self.met.contains(kpi) || (!lines.knows_unit(kpi) && self.asked.is_some_and(|at| at.elapsed() < PAUSE)) {
+            return;
+        }
+        self.met.insert(kpi.to_owned());
+        for pause in [Duration::ZERO, KEPT_WITHIN] {
+            if lines.knows_unit(kpi) {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            if let Ok(units) = workspace.units().await {
+                lines.set_units(units);
+            }
+            self.asked = Some(Instant::now());
+        }
+    }
 }
 
 enum Contact {

@@ -21,18 +21,6 @@ pub(super) fn number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// A time span as `h:mm:ss`, with a fraction of the second if there is one.
-pub(super) fn lasted(ms: i64) -> String {
-    let (seconds, fraction) = (ms / 1_000, ms % 1_000);
-    let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:03}") };
-    format!("{}:{:02}:{:02}{fraction}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
-}
-
-/// A count and its noun: `1 anomaly`, `2 anomalies`.
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
 /// `checkout.revenue{region=eu}`
 pub(super) fn series(kpi: &str, labels: &Labels) -> String {
     if labels.is_empty() {
@@ -58,12 +46,6 @@ pub(super) fn local(ms: i64, format: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_and_counts_are_exact() {
-        assert_eq!([0, 500, 90_000, 3_661_007].map(lasted), ["0:00:00", "0:00:00.500", "0:01:30", "1:01:01.007"]);
-        assert_eq!([0, 1, 2].map(|n| counted(n, "anomaly", "anomalies")), ["0 anomalies", "1 anomaly", "2 anomalies"]);
-    }
 
     #[test]
     fn numbers_have_at_most_six_significant_digits() {

@@ -9,6 +9,7 @@ pub(crate) mod imports;
 mod influx;
 mod meanings;
 pub(crate) mod nats;
+mod notes;
 mod otlp;
 pub(crate) mod parse;
 mod remote_write;

@@ -118,6 +118,23 @@ impl<T: Send + Sync + 'static> Cached<T> {
         }
     }
 
+    /// The value that is kept, if there is one. An older one is read again in the background, and
+    /// returned all the same.
+    pub fn get_known(&self, pass: &WorkspacePass) -> Option<Arc<T>> {
+        match self.0.look(pass.key()) {
+            Look::Use(value) => Some(value),
+            Look::UseAndRead(value) => {
+                self.read(pass);
+                Some(value)
+            }
+            Look::Wait(known) => {
+                let known = known?;
+                self.read(pass);
+                Some(known)
+            }
+        }
+    }
+
     /// Reads the value now and waits until it is read, however long that takes.
     ///
     /// # Errors

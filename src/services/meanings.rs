@@ -49,6 +49,10 @@ pub struct StatedMeaning {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Document {
     kpis: BTreeMap<KpiName, StatedMeaning>,
+    /// How many KPIs with a meaning were deleted. A node that reads another number than before
+    /// forgets the rows that it knows, because a known row states nothing again.
+    #[serde(default)]
+    forgotten: u64,
 }
 
 /// The meanings of a workspace's KPIs.
@@ -102,11 +106,17 @@ impl MeaningService {
     pub fn new(meta: Arc<dyn MetaStore>) -> Self {
         let records = Records::new(meta, Family::Meaning);
         let source = records.clone();
-        let cached = Cached::new("units of KPIs", POLICY, move |pass, _known| {
+        let cached = Cached::new("units of KPIs", POLICY, move |pass, known: Option<Arc<Meanings>>| {
             let records: Records<Document> = source.clone();
             async move {
                 // One that cannot be read is replaced by the next statement.
-                let (document, revision) = records.load(&pass, NAME).await?;
+                let (document, revision) = match known {
+                    None => records.load(&pass, NAME).await?,
+                    Some(known) => match records.load_newer(&pass, NAME, known.revision).await? {
+                        Some(newer) => newer,
+                        None => return Ok(known),
+                    },
+                };
                 Ok(Arc::new(Meanings { document: document.unwrap_or_default(), revision }))
             }
         });
@@ -151,6 +161,11 @@ impl MeaningService {
             }
         }
         ignored
+    }
+
+    /// The unit of a KPI, if one is known here.
+    pub fn unit(&self, pass: &WorkspacePass, kpi: &KpiName) -> Option<String> {
+        self.known(pass.key())?.get(kpi)?.meaning.unit.clone()
     }
 
     /// Notes units on anomalies that were found before the unit was known.
@@ -217,7 +232,13 @@ impl MeaningService {
         Ok(meanings)
     }
 
-    /// Forgets a KPI that is deleted, durably.
+    /// How many KPIs with a meaning were deleted, at most a few seconds ago; `None` if that was not
+    /// read yet. Waits for nothing.
+    pub fn forgotten(&self, pass: &WorkspacePass) -> Option<u64> {
+        self.cached.get_known(pass).map(|known| known.document.forgotten)
+    }
+
+    /// Forgets a KPI that is deleted, durably, and on all nodes within seconds.
     ///
     /// # Errors
     /// Those of the store.
@@ -225,6 +246,7 @@ impl MeaningService {
         let change = |old: Option<&Document>| {
             let mut document = old.cloned().unwrap_or_default();
             let forgotten = document.kpis.remove(kpi).is_some();
+            document.forgotten += u64::from(forgotten);
             Ok::<_, PortError>(forgotten.then_some(document))
         };
         if let Some(stored) = self.records.update(pass, NAME, change).await? {
@@ -305,5 +327,26 @@ mod tests {
         here.learn(&pass, &[(kpi("a"), meaning("ms", ""))]).await.unwrap();
         assert_eq!(of(&here, "a").await, Some((meaning("", "by hand"), true)));
         assert_eq!(of(&here, "c").await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_nodes_learn_within_seconds_that_a_kpi_was_deleted() {
+        let (meta, pass) = (Arc::new(MemoryMeta::default()), pass());
+        let (here, there) = (MeaningService::new(meta.clone()), MeaningService::new(meta.clone()));
+        let stated = [(kpi("a"), meaning("ms", ""))];
+        assert_eq!(there.forgotten(&pass), None, "nothing was read yet");
+        there.learn(&pass, &stated).await.unwrap();
+        assert_eq!(there.forgotten(&pass), Some(0));
+        here.forget(&pass, &kpi("a")).await.unwrap();
+        here.forget(&pass, &kpi("b")).await.unwrap();
+        tokio::time::advance(POLICY.fresh_for).await;
+        let seen = async || {
+            tokio::task::yield_now().await;
+            there.forgotten(&pass)
+        };
+        while seen().await != Some(1) {}
+        // The statement of a row that is not known any more is kept.
+        there.learn(&pass, &stated).await.unwrap();
+        assert_eq!(here.stored(&pass).await.unwrap().get(&kpi("a")).unwrap().meaning, meaning("ms", ""));
     }
 }

@@ -115,15 +115,37 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
     /// # Errors
     /// Those of the store.
     pub async fn load(&self, pass: &WorkspacePass, name: &str) -> Result<(Option<T>, Revision), PortError> {
-        let Some(record) = self.meta.get(pass, &self.family.key(name)).await? else { return Ok((None, 0)) };
-        let value = match self.decode(&record) {
+        let record = self.meta.get(pass, &self.family.key(name)).await?;
+        Ok(record.map_or((None, 0), |record| self.read_or_warn(pass, &record)))
+    }
+
+    /// The same, unless the record still has the revision `known`: then `None`, and nothing is
+    /// decoded.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn load_newer(
+        &self,
+        pass: &WorkspacePass,
+        name: &str,
+        known: Revision,
+    ) -> Result<Option<(Option<T>, Revision)>, PortError> {
+        let record = self.meta.get(pass, &self.family.key(name)).await?;
+        if record.as_ref().map_or(0, |record| record.revision) == known {
+            return Ok(None);
+        }
+        Ok(Some(record.map_or((None, 0), |record| self.read_or_warn(pass, &record))))
+    }
+
+    fn read_or_warn(&self, pass: &WorkspacePass, record: &MetaRecord) -> (Option<T>, Revision) {
+        let value = match self.decode(record) {
             Ok(stored) => Some(stored.value),
             Err(error) => {
-                self.warn_once(pass, &record, &error);
+                self.warn_once(pass, record, &error);
                 None
             }
         };
-        Ok((value, record.revision))
+        (value, record.revision)
     }
 
     /// The records after the name `after`, at most `limit` of them in one read of the store.

@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::SourceSample;
 use super::batcher::Batcher;
-use earcon_tables::xlsx::{self, SheetError};
+use super::series_order::SeriesOrder;
+use earcon_tables::xlsx::{self, Sheet, SheetError};
 use earcon_tables::{Description, Order, RowProblem, TableError, TableOptions, TableReader};
 
 /// Number of portions that are read ahead.
@@ -58,10 +59,15 @@ pub struct Preview {
 /// # Errors
 /// If it cannot be read, or is no table with times and numbers.
 pub fn preview(file: File, workbook: bool, options: &TableOptions) -> Result<Preview, FileError> {
-    if workbook { preview_table(Cursor::new(convert(file)?), options) } else { preview_table(file, options) }
+    if workbook {
+        let sheet = convert(file)?;
+        let unread = sheet.warning();
+        return preview_table(Cursor::new(sheet.csv), unread, options);
+    }
+    preview_table(file, None, options)
 }
 
-fn preview_table(input: impl Read, options: &TableOptions) -> Result<Preview, FileError> {
+fn preview_table(input: impl Read, unread: Option<String>, options: &TableOptions) -> Result<Preview, FileError> {
     let mut rows = TableReader::new(input, options)?;
     let (mut samples, mut problems) = (Vec::new(), Vec::new());
     for _ in 0..PREVIEWED_ROWS {
@@ -69,14 +75,27 @@ fn preview_table(input: impl Read, options: &TableOptions) -> Result<Preview, Fi
             break;
         }
     }
-    Ok(Preview { description: rows.describe(), samples, problems, warning: warning(&rows) })
+    let mut order = SeriesOrder::default();
+    if rows.describe().order != Order::NewestFirst {
+        samples.iter().for_each(|sample| order.see(sample));
+    }
+    let warning = join(warning(&rows, unread), order.warning());
+    Ok(Preview { description: rows.describe(), samples, problems, warning })
 }
 
-fn warning<R: Read>(rows: &TableReader<R>) -> Option<String> {
+fn warning<R: Read>(rows: &TableReader<R>, unread: Option<String>) -> Option<String> {
     let sorted =
         (rows.describe().order == Order::NewestFirst).then(|| "the rows are newest first and are sorted".into());
-    let all: Vec<String> = sorted.into_iter().chain(rows.warning()).collect();
+    let all: Vec<String> = sorted.into_iter().chain(unread).chain(rows.warning()).collect();
     (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// Both warnings as one.
+pub fn join(first: Option<String>, then: Option<String>) -> Option<String> {
+    match (first, then) {
+        (Some(first), Some(then)) => Some(format!("{first}; {then}")),
+        (first, then) => first.or(then),
+    }
 }
 
 /// A portion of the table: samples for one request, and the problems found before them.
@@ -86,7 +105,7 @@ pub struct Portion {
     pub samples: Vec<SourceSample>,
     /// Rows and cells that were skipped.
     pub problems: Vec<RowProblem>,
-    /// A warning about the whole table, sent once.
+    /// A warning about the whole table, with the first portion or the last one.
     pub warning: Option<String>,
     /// Rows read since the previous portion.
     pub rows: u64,
@@ -104,34 +123,36 @@ pub fn read_ahead(
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let reader = tokio::task::spawn_blocking(move || {
         if workbook {
-            let csv = Cursor::new(convert(file)?);
-            return read_portions(csv, &options, batcher, &sender);
+            let sheet = convert(file)?;
+            let unread = sheet.warning();
+            return read_portions(Cursor::new(sheet.csv), unread, &options, batcher, &sender);
         }
-        read_portions(file, &options, batcher, &sender)
+        read_portions(file, None, &options, batcher, &sender)
     });
     (receiver, reader)
 }
 
-fn convert(file: File) -> Result<Vec<u8>, FileError> {
+fn convert(file: File) -> Result<Sheet, FileError> {
     let mut workbook = Vec::new();
     let read = file.take(MAX_WORKBOOK + 1).read_to_end(&mut workbook).map_err(TableError::Io)?;
     if read as u64 > MAX_WORKBOOK {
         let text = format!("a workbook may have at most {} MiB; save its sheet as CSV", MAX_WORKBOOK >> 20);
         return Err(TableError::Io(io::Error::other(text)).into());
     }
-    Ok(xlsx::to_csv(workbook)?)
+    Ok(xlsx::first_sheet(workbook)?)
 }
 
 fn read_portions(
     input: impl Read,
+    unread: Option<String>,
     options: &TableOptions,
     batcher: Batcher,
     sender: &mpsc::Sender<Portion>,
 ) -> Result<(), FileError> {
     let rows = TableReader::new(input, options)?;
     let newest_first = rows.describe().order == Order::NewestFirst;
-    let warning = warning(&rows);
-    let mut portions = Portions { batcher, sender, next: Portion { warning, ..Portion::default() } };
+    let next = Portion { warning: warning(&rows, unread), ..Portion::default() };
+    let mut portions = Portions { batcher, sender, next, order: SeriesOrder::default() };
     if newest_first { send_sorted(rows, &mut portions) } else { send_in_order(rows, &mut portions) }
 }
 
@@ -189,11 +210,13 @@ struct Portions<'s> {
     batcher: Batcher,
     sender: &'s mpsc::Sender<Portion>,
     next: Portion,
+    order: SeriesOrder,
 }
 
 impl Portions<'_> {
     /// False if there is no consumer any more.
     fn push(&mut self, sample: SourceSample) -> bool {
+        self.order.see(&sample);
         match self.batcher.push(sample) {
             Some(batch) => self.send(batch),
             None => true,
@@ -209,6 +232,7 @@ impl Portions<'_> {
 
     fn finish(&mut self) {
         let rest = self.batcher.finish();
+        self.next.warning = join(self.next.warning.take(), self.order.warning());
         let _no_consumer = !self.send(rest);
     }
 }

@@ -46,6 +46,9 @@ pub struct Receipt {
     /// Those of them that are older than the server's history keeps.
     #[serde(default)]
     pub too_old: Option<WireTooOld>,
+    /// What to know about rows that were taken.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A row that the server refused.

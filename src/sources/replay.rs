@@ -19,6 +19,7 @@ use super::batcher::Batcher;
 use super::chunks::{FileError, Portion, read_ahead};
 use super::post::{PostError, Poster, Receipt};
 use crate::live::wire::WireTooOld;
+use earcon_model::wording::counted;
 use earcon_model::{Arrival, WorkspaceId};
 use earcon_tables::TableOptions;
 use earcon_tables::xlsx::is_sheet;
@@ -75,15 +76,14 @@ impl fmt::Display for Summary {
         if self.interrupted {
             f.write_str("stopped before the end: ")?;
         }
-        let s = |count: u64| if count == 1 { "" } else { "s" };
-        write!(f, "{} sample{} accepted", self.accepted, s(self.accepted))?;
+        f.write_str(&counted(self.accepted, "sample accepted", "samples accepted"))?;
         if self.late > 0 {
-            write!(f, " ({} late: stored, not scored)", self.late)?;
+            write!(f, " ({}: stored, not scored)", counted(self.late, "late", "late"))?;
         }
-        let skipped = if self.skipped == 1 { "row or cell" } else { "rows or cells" };
-        write!(f, ", {} rejected, {} {skipped} skipped", self.rejected, self.skipped)?;
+        write!(f, ", {}", counted(self.rejected, "rejected", "rejected"))?;
+        write!(f, ", {} skipped", counted(self.skipped, "row or cell", "rows or cells"))?;
         if self.unconfirmed > 0 {
-            write!(f, ", {} unconfirmed", self.unconfirmed)?;
+            write!(f, ", {}", counted(self.unconfirmed, "unconfirmed", "unconfirmed"))?;
         }
         if let Some(too_old) = &self.too_old {
             write!(f, "; {too_old}")?;
@@ -221,6 +221,7 @@ impl Replay {
         self.summary.rejected += receipt.rejected_total;
         let before = self.summary.too_old.take().map(|too_old| *too_old);
         self.summary.too_old = WireTooOld::merge(before, receipt.too_old.clone()).map(Box::new);
+        receipt.notes.iter().for_each(|note| self.progress.warn(note));
         self.show_rejected(samples, &receipt);
         Ok(())
     }

@@ -53,6 +53,11 @@ impl Cadence {
         self.seen == 0 || timestamp_ms > self.last_timestamp_ms
     }
 
+    /// Whether there was no sample yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen == 0
+    }
+
     /// Timestamp of the newest sample.
     pub(super) fn last_timestamp_ms(&self) -> i64 {
         self.last_timestamp_ms

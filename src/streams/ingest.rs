@@ -5,8 +5,8 @@ use super::counter::CounterState;
 use super::kpi_state::{KpiState, Pushed, Rejection, check_sample};
 use super::series::{KpiContext, Presence, Series};
 use earcon_model::{
-    AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, ScoredSamples, SeriesBatch, SeriesEvent,
-    SeriesSamples, SeriesStatus,
+    AheadOfClock, AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, ScoredSamples, SeriesBatch,
+    SeriesEvent, SeriesSamples, SeriesStatus,
 };
 
 /// The samples of a push on their way through the series.
@@ -20,6 +20,8 @@ struct Collected {
     positions: Vec<u32>,
     episodes: Vec<AnomalyEvent>,
     ends: Vec<EventBody>,
+    /// How a series is read now whose earlier samples were read otherwise.
+    reread: Option<Reading>,
 }
 
 impl KpiState {
@@ -39,7 +41,10 @@ impl KpiState {
                     Ok(found) => {
                         position = Some(found);
                         pushed.accepted += 1;
-                        pushed.late += u32::from(!self.ingest_sample(found, sample, batch, context, &mut collected));
+                        if !self.ingest_sample(found, sample, batch, context, &mut collected) {
+                            pushed.late += 1;
+                            self.note_ahead(found, sample, context, &mut pushed.ahead);
+                        }
                     }
                     Err(rejection) => pushed.rejected.push((row, rejection)),
                 }
@@ -58,6 +63,7 @@ impl KpiState {
         }
         self.finish_bodies(&mut collected, context.arrival);
         pushed.bodies = collected.bodies;
+        pushed.reread = collected.reread;
         pushed
     }
 
@@ -82,13 +88,15 @@ impl KpiState {
         let Self { workspace, kpi, settings, series, .. } = self;
         let shared = KpiContext { workspace, kpi, settings };
         let series = &mut series[position as usize];
+        if newer && series.read_as(batch.reading, shared) {
+            collected.reread = Some(batch.reading);
+        }
         let entry = collected.entry(position, series, batch);
         if !newer {
             entry.add_late(sample);
             series.late += u64::from(context.arrival == Arrival::Live);
             return false;
         }
-        series.read_as(batch.reading, shared);
         let (measured, restored) = series.arrive(sample, &batch.starts_ms, context);
         if let Some(counter) = &mut entry.counter {
             counter.raw = series.counter_state.total();
@@ -107,6 +115,24 @@ impl KpiState {
             collected.restored.push(SeriesEvent::Restored { labels, timestamp_ms });
         }
         true
+    }
+
+    /// Notes a live sample that is late only because a newer one lies ahead of the clock.
+    fn note_ahead(
+        &self,
+        position: u32,
+        sample: Sample,
+        context: ArrivalContext<'_>,
+        ahead: &mut Option<Box<AheadOfClock>>,
+    ) {
+        let series = &self.series[position as usize];
+        let newest_ms = series.cadence.last_timestamp_ms();
+        let ahead_ms = newest_ms.saturating_sub(context.conditions.wall_ms);
+        if context.arrival == Arrival::Live && ahead_ms > 0 && sample.timestamp_ms < newest_ms {
+            let (kpi, labels) = (self.kpi.clone(), series.labels.clone());
+            let one = AheadOfClock { count: 1, kpi, labels, newest_ms, ahead_ms };
+            *ahead = AheadOfClock::merge(ahead.take().map(|before| *before), Some(one)).map(Box::new);
+        }
     }
 
     /// Ends a series whose newest sample is of a clock that was ahead, so that the sample at

@@ -12,8 +12,9 @@ use super::detector_name::DetectorName;
 use super::series::{KpiContext, Series, SeriesView};
 use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
+use earcon_model::wording::{counted, duration};
 use earcon_model::{
-    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, EpisodeEnd, Event, EventBody,
+    Acknowledgement, AheadOfClock, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, EpisodeEnd, Event, EventBody,
     Feedback, KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId, rfc3339,
 };
 
@@ -25,8 +26,8 @@ pub enum Rejection {
     NotFinite,
     /// A counter only grows from zero, so it cannot be negative.
     #[error(
-        "a counter must not be negative; if this is no counter, set \"reading\": \"gauge\" for its name \
-         in the workspace's rules (PUT …/ingest/rules)"
+        "a counter must not be negative; if this is no counter, send it without \"counter\": true, or, from an \
+         agent, set \"reading\": \"gauge\" for its name as sent in the workspace's rules (PUT …/ingest/rules)"
     )]
     NegativeCounter,
     /// Before 1970: usually a wrong unit or a clock that is not set.
@@ -37,12 +38,12 @@ pub enum Rejection {
     },
     /// Too far ahead: it would make every sample until then late.
     #[error(
-        "its time {} lies {} ahead of the server's clock, which shows {}; at most {} are allowed \
+        "its time {} lies {} ahead of the server's clock, which shows {}, and so more than the {} that are allowed \
          (ingest.max_ahead_seconds); check the clocks of sender and server, and the unit of the timestamp",
         rfc3339(*timestamp_ms),
-        span(timestamp_ms.saturating_sub(*wall_ms)),
+        duration(timestamp_ms.saturating_sub(*wall_ms)),
         rfc3339(*wall_ms),
-        span(*max_ahead_ms)
+        duration(*max_ahead_ms)
     )]
     TooFarAhead {
         /// The timestamp as sent.
@@ -56,7 +57,7 @@ pub enum Rejection {
     #[error(
         "its time {} is older than the {} that history keeps (storage.history_days){}",
         rfc3339(*timestamp_ms),
-        days(*max_age_ms),
+        counted(max_age_ms.unsigned_abs() / 86_400_000, "day", "days"),
         unit_hint(*timestamp_ms)
     )]
     TooOld {
@@ -89,20 +90,6 @@ pub enum Rejection {
         /// The limit.
         max_series: usize,
     },
-}
-
-/// An age in days.
-fn days(ms: i64) -> String {
-    let days = ms / 86_400_000;
-    if days == 1 { "day".to_owned() } else { format!("{days} days") }
-}
-
-/// A span in the largest unit that shows it exactly, or of which it has ten or more.
-fn span(ms: i64) -> String {
-    let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes")];
-    let shows = |size: i64| (ms >= 2 * size && ms % size == 0) || ms >= 10 * size;
-    let largest = units.iter().find(|(size, _)| shows(*size));
-    largest.map_or_else(|| format!("{} seconds", ms as f64 / 1e3), |(size, name)| format!("{} {name}", ms / size))
 }
 
 /// A time before 1973 is mostly one in seconds.
@@ -152,6 +139,10 @@ pub struct Pushed {
     pub rejected_ends: u64,
     /// Accepted rows that were not scored, because they are not newer than an earlier one.
     pub late: u32,
+    /// Those of the late rows that are older than a sample ahead of the clock.
+    pub ahead: Option<Box<AheadOfClock>>,
+    /// How series are read now whose earlier samples were read otherwise.
+    pub reread: Option<Reading>,
 }
 
 /// Scoring state of one KPI.

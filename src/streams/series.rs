@@ -110,14 +110,15 @@ impl Series {
 
     /// Reads samples as `reading` from here on. Values of another kind are not comparable with
     /// earlier ones: the series warms up again, and an open episode closes with the calm samples of
-    /// the warm-up.
-    pub(super) fn read_as(&mut self, reading: Reading, shared: KpiContext<'_>) {
+    /// the warm-up. Returns whether earlier samples were read otherwise.
+    pub(super) fn read_as(&mut self, reading: Reading, shared: KpiContext<'_>) -> bool {
         if self.counter_state.reading() == reading {
-            return;
+            return false;
         }
         self.counter_state = CounterState::new(reading);
         self.features = None;
         self.detector = AnyDetector::new(shared.settings.detector);
+        !self.cadence.is_empty()
     }
 
     /// Registers a sample that is newer than all before. Returns its measured value, `None` for the

@@ -75,9 +75,27 @@ async fn a_sample_ahead_of_the_clock_is_refused_with_all_numbers() {
     let (status, answer) = server.ingest(&json!({"samples": [row(60_000), row(60_001)]})).await;
     assert_eq!((status, &answer["accepted"]), (200, &json!(1)), "{answer}");
     let error = answer["rejected"][0]["error"].as_str().unwrap();
-    for part in ["60.001 seconds ahead", "at most 60 seconds are allowed", &earcon_model::rfc3339(NOW)] {
+    for part in ["1 min ahead", "more than the 1 min that are allowed", &earcon_model::rfc3339(NOW)] {
         assert!(error.contains(part), "{part}: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_behind_one_that_is_ahead_are_late_and_the_answer_says_so() {
+    let (clock, overrides) = at(NOW);
+    let server = Server::start_with(&[], overrides).await;
+    let row = |ahead: i64| json!({"kpi": "a", "labels": {"r": "eu"}, "timestamp": NOW + ahead, "value": 1});
+    assert_eq!(server.ingest(&json!({"samples": [row(60_000)]})).await.1["late"], 0);
+    let (_, answer) = server.ingest(&json!({"samples": [row(0), row(1_000)]})).await;
+    let note = answer["notes"][0].as_str().unwrap();
+    assert_eq!((&answer["accepted"], &answer["late"]), (&json!(2), &json!(2)), "{answer}");
+    assert!(
+        note.starts_with("2 samples are late") && note.contains("a{r:eu}") && note.contains("1 min ahead"),
+        "{note}"
+    );
+    clock.advance(61_000);
+    let (_, answer) = server.ingest(&json!({"samples": [row(61_000)]})).await;
+    assert_eq!((&answer["late"], answer.get("notes")), (&json!(0), None), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

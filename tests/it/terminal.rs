@@ -99,6 +99,41 @@ async fn tail_ends_without_output_on_interrupt_and_closed_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_line_of_a_new_kpi_has_its_unit() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("before", &[(START, 1.0)]).await;
+    let mut tail = Running::start(&["tail", "--since", "snapshot", "--url", &url]);
+    line(&mut tail, "before");
+    let row = serde_json::json!({"kpi": "latency", "timestamp": START, "value": 12.5, "unit": "ms"});
+    server.ingest(&serde_json::json!({"samples": [row]})).await;
+    let first = line(&mut tail, "latency");
+    assert!(first.contains("12.5 ms"), "{first}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_what_is_not_there_says_so_and_fails() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("a", &[(START, 1.0)]).await;
+    let cases: [(&[&str], &str); 5] = [
+        (&["none"], "none"),
+        (&["a", "--labels", "r:eu"], "a has no series with these labels"),
+        (&["a", "--labels", "r:eu", "--dry-run"], "a has no series with these labels"),
+        (&["a", "--from", "2026-01-02", "--to", "2026-01-03"], "a has no samples and anomalies of that time"),
+        (&["--whole-workspace", "--workspace", "none"], "none"),
+    ];
+    for (what, part) in cases {
+        let yes: &[&str] = if what.contains(&"--dry-run") { &[] } else { &["--yes"] };
+        let ended = run(&[&["delete", "--url", &url], what, yes].concat(), &[]).await;
+        assert_eq!((ended.status.code(), ended.out.as_str()), (Some(1), ""), "{what:?}: {}", ended.err);
+        assert!(ended.err.contains(part), "{what:?}: {}", ended.err);
+    }
+    let ended = run(&["delete", "a", "--yes", "--url", &url], &[]).await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_arguments_are_a_clear_error() {
     let server = Server::start().await;
     let url = server.url("/");

@@ -57,6 +57,10 @@ async fn a_created_workspace_takes_samples_and_is_there_after_a_restart() {
     assert_eq!(put(&server, "shop").await.0, 200);
     let (status, problem) = put(&server, "more").await;
     assert!(status == 403 && problem["detail"].as_str().unwrap().contains("workspaces.names"), "{problem}");
+    let url = server.url("/api/v1/workspaces/shop?confirm=shop");
+    let (status, problem) = answer(server.http().delete(url).send().await.unwrap()).await;
+    assert!(status == 403 && problem["detail"].as_str().unwrap().contains("workspaces.create"), "{problem}");
+    assert_eq!(names(&server).await, ["desk", "local", "shop"], "what could not be made again stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,8 @@ it("the dialog counts, and a deletion empties the page and the cards", async () 
   await page.getByRole("button", { name: "Delete …" }).click();
   const count = page.getByTestId("delete-count");
   await expect.poll(() => count.textContent(), { timeout: 20_000 }).toContain("60 samples of 1 series");
+  const choices = await page.getByRole("dialog").locator("fieldset").innerText();
+  expect(choices, "the time is named").toMatch(/Samples in the time shown: .*\d\d:\d\d:\d\d to .*\d\d:\d\d:\d\d/);
   await page.getByRole("button", { name: "Cancel" }).click();
   expect((await client.rows("shop.orders"))[0]?.samples.length).toBe(60);
 

@@ -31,12 +31,35 @@ it.each(SCREENS)("the page of an unknown workspace says so, and creates it: %s",
   await page.getByRole("heading", { name: "No such workspace" }).waitFor();
   expect(await page.getByTestId("connection").innerText()).toContain("Unknown");
   expect(await page.getByText("No KPIs yet").count()).toBe(0);
+  const options = () => page.getByLabel("Workspace", { exact: true }).locator("option").allTextContents();
+  expect(await options(), "there is nothing to delete").not.toContain("Delete this workspace…");
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(overflow).toBeLessThanOrEqual(0);
   await shoot(page, `no-such-workspace-${name}`);
   await page.getByRole("button", { name: `Create lab-${name}` }).click();
   await page.getByRole("heading", { name: "No KPIs yet" }).waitFor();
   expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+it.each(SCREENS)("a new workspace is named in a dialog: %s", async (name, screen) => {
+  const { page, errors } = await visit(browser, `${server.url}/#/?workspace=local`, screen);
+  const chosen = page.getByLabel("Workspace", { exact: true });
+  await chosen.locator("option", { hasText: "New workspace…" }).waitFor({ state: "attached" });
+  await chosen.selectOption("New workspace…");
+  const dialog = page.getByRole("dialog", { name: "New workspace" });
+  const create = dialog.getByRole("button", { name: "Create" });
+  expect(await create.isDisabled()).toBe(true);
+  await dialog.getByRole("textbox").fill("Not a name");
+  await create.click();
+  await dialog.getByRole("alert").waitFor();
+  await shoot(page, `new-workspace-${name}`);
+  await dialog.getByRole("textbox").fill(` new-${name} `);
+  await create.click();
+  await dialog.waitFor({ state: "detached" });
+  await expect.poll(() => chosen.inputValue(), { timeout: 20_000 }).toBe(`new-${name}`);
+  await page.getByRole("heading", { name: "No KPIs yet" }).waitFor();
+  expect(errors.filter((error) => !error.includes("400"))).toEqual([]);
   await page.context().close();
 });
 
@@ -51,6 +74,9 @@ it("does not offer to create a workspace where that is not permitted", async () 
   await page.getByText("workspaces.names").waitFor();
   expect(await page.getByRole("button", { name: /Create/ }).count()).toBe(0);
   expect(await page.getByLabel("Workspace", { exact: true }).innerText()).not.toContain("New workspace");
+  await page.goto(`${server.url}/#/?workspace=local`);
+  await page.getByText("No such workspace").waitFor({ state: "detached" });
+  expect(await page.getByLabel("Workspace", { exact: true }).innerText()).not.toContain("Delete this workspace");
 });
 
 it.each(SCREENS)("a link to a KPI shows its unit on the axis, and all samples of its anomaly: %s", async (name, screen) => {

@@ -176,6 +176,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+const NOT_A_TIME: &str = "is not an RFC 3339 time, or its zone in brackets does not have its offset";
+
 /// Integer milliseconds or RFC 3339; the default and null mean now.
 #[derive(Default)]
 struct Time(Option<i64>);
@@ -215,7 +217,7 @@ impl<'de> Deserialize<'de> for Time {
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
                 let parsed = text.parse::<jiff::Timestamp>().is_ok().then(|| parse_time(text)).flatten();
-                let ms = parsed.ok_or_else(|| E::custom(format!("timestamp {text:?} is not an RFC 3339 time")))?;
+                let ms = parsed.ok_or_else(|| E::custom(format!("timestamp {text:?} {NOT_A_TIME}")))?;
                 Ok(Time(Some(ms)))
             }
 
@@ -285,6 +287,16 @@ mod tests {
         let times: Vec<_> = parsed.batches[0].series[0].rows.iter().map(|(_, sample)| sample.timestamp_ms).collect();
         assert_eq!(times, [1_795_960_357_000, 1_767_225_600_000]);
         assert!(parsed.rejected[0].error.contains("1.5"), "{:?}", parsed.rejected);
+    }
+
+    #[test]
+    fn a_zone_in_brackets_is_read_if_it_has_the_offset() {
+        let parsed = document(
+            r#"{"samples": [{"kpi": "a", "timestamp": "2026-01-01T00:00:00+01:00[Europe/Berlin]", "value": 1},
+                {"kpi": "a", "timestamp": "2026-01-01T00:00:00+02:00[Europe/Berlin]", "value": 1}]}"#,
+        );
+        assert_eq!(parsed.batches[0].series[0].rows[0].1.timestamp_ms, 1_767_222_000_000);
+        assert!(parsed.rejected[0].error.contains("its zone in brackets does not have its offset"), "{parsed:?}");
     }
 
     #[test]

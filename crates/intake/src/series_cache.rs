@@ -6,6 +6,7 @@
 //! time are dropped first, approximately, and mapped again if they return.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::batch_builder::Scratch;
@@ -70,6 +71,8 @@ pub struct SeriesCache {
     histograms: Mutex<HistogramCache>,
     /// Types of Prometheus' metric families.
     families: Families,
+    /// The number of deleted KPIs that the known series follow.
+    forgotten: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +101,7 @@ impl SeriesCache {
             trials: Trials::default(),
             histograms,
             families: Families::new(bound),
+            forgotten: AtomicU64::new(0),
         }
     }
 
@@ -151,6 +155,13 @@ impl SeriesCache {
             *shard.write().unwrap_or_else(PoisonError::into_inner) = Generations::default();
         }
         *self.courses.lock().unwrap_or_else(PoisonError::into_inner) = Courses::new(self.bound);
+    }
+
+    /// Forgets the known series if another number of KPIs was deleted than at the last call.
+    pub fn follow_deletions(&self, forgotten: u64) {
+        if self.forgotten.swap(forgotten, Ordering::Relaxed) != forgotten {
+            self.forget_series();
+        }
     }
 
     pub(super) fn insert(&self, key: u128, mapped: Mapped) {
@@ -248,5 +259,16 @@ mod tests {
         assert!(cache.with(key(0), |_| ()).is_some());
         assert!(cache.with(key(1), |_| ()).is_none());
         assert!(cache.with(key(9_999), |_| ()).is_some());
+    }
+
+    #[test]
+    fn known_series_are_forgotten_once_for_each_deletion() {
+        let cache = SeriesCache::new(Rules::default(), 320, 7);
+        let key = cache.keys().child_key(1, b"a");
+        for (forgotten, known) in [(0, true), (1, false), (1, true), (2, false)] {
+            cache.insert(key, Mapped::Dropped);
+            cache.follow_deletions(forgotten);
+            assert_eq!(!cache.is_empty(), known, "{forgotten}");
+        }
     }
 }

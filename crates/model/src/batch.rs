@@ -5,6 +5,8 @@ use smallvec::SmallVec;
 
 use super::ids::{KpiName, Labels};
 use super::sample::Sample;
+use super::timestamp::rfc3339;
+use super::wording::{counted, duration};
 
 /// Samples of one series, each with its row in the request. One sample takes no allocation.
 pub type Rows = SmallVec<[(u32, Sample); 1]>;
@@ -104,6 +106,46 @@ impl TooOld {
         let first = if one.row <= other.row { one } else { other };
         let (count, oldest_ms) = (one.count + other.count, one.oldest_ms.min(other.oldest_ms));
         Some(TooOld { count, oldest_ms, ..first.clone() })
+    }
+}
+
+/// Live samples that are late because the newest sample of their series lies ahead of the server's
+/// clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AheadOfClock {
+    /// How many.
+    pub count: u64,
+    /// The KPI of the series whose newest sample lies furthest ahead.
+    pub kpi: KpiName,
+    /// That series.
+    pub labels: Labels,
+    /// The time of its newest sample, milliseconds UTC.
+    pub newest_ms: i64,
+    /// How far that is ahead of the clock, in milliseconds.
+    pub ahead_ms: i64,
+}
+
+impl AheadOfClock {
+    /// Both together, of one request.
+    pub fn merge(one: Option<AheadOfClock>, other: Option<AheadOfClock>) -> Option<AheadOfClock> {
+        let (Some(one), Some(other)) = (&one, &other) else { return one.or(other) };
+        let furthest = if one.ahead_ms >= other.ahead_ms { one } else { other };
+        Some(AheadOfClock { count: one.count + other.count, ..furthest.clone() })
+    }
+}
+
+impl std::fmt::Display for AheadOfClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { count, kpi, labels, newest_ms, ahead_ms } = self;
+        let braced = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        write!(
+            f,
+            "{} late, so not scored: the newest sample of {kpi}{braced} is from {}, {} ahead of the server's clock; \
+             earlier samples of a series are late until the clock has passed its newest one",
+            counted(*count, "sample is", "samples are"),
+            rfc3339(*newest_ms),
+            duration(*ahead_ms)
+        )
     }
 }
 

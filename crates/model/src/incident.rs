@@ -216,7 +216,19 @@ impl Incident {
         self.peak_score = self.members.iter().map(|member| member.peak_score).fold(0.0, f32::max);
         let first = first.and_then(|first| self.members.iter().position(|member| member.anomaly == first));
         self.first_mover = first.unwrap_or(0) as u32;
+        self.begin_with_members();
         true
+    }
+
+    /// Begins the incident with the first onset that is known of its members, after members left.
+    /// An incident whose list of members is cut keeps its beginning.
+    fn begin_with_members(&mut self) {
+        if self.members_total as usize > self.members.len() {
+            return;
+        }
+        if let Some(first) = self.members.iter().map(|member| member.opened_at_ms).min() {
+            self.opened_at_ms = self.opened_at_ms.max(first);
+        }
     }
 
     /// An open incident with one member of each KPI: an example for the tests of several crates.
@@ -305,5 +317,21 @@ mod tests {
         let times: Vec<_> = incident.timeline.iter().map(|entry| entry.at_ms).collect();
         assert_eq!((times.len(), times[0], times[49], times[50], times[99]), (100, 0, 49, 200, 249));
         assert_eq!(incident.timeline_left_out, 150);
+    }
+
+    #[test]
+    fn an_incident_begins_with_the_first_onset_of_the_members_that_stay() {
+        let mut incident = Incident::example(&["a", "b", "c"]);
+        (0..3).for_each(|i| incident.members[i].opened_at_ms = 1_000 * (i as i64 + 1));
+        incident.opened_at_ms = 1_000;
+        let mut cut = incident.clone();
+        assert!(incident.erase(&KpiName::new("a").unwrap(), &DeletionScope::Kpi));
+        assert_eq!(incident.opened_at_ms, 2_000);
+        assert!(incident.erase(&KpiName::new("c").unwrap(), &DeletionScope::Kpi));
+        assert_eq!(incident.opened_at_ms, 2_000);
+        // Members that are not listed may have begun earlier.
+        cut.members_total = 70;
+        assert!(cut.erase(&KpiName::new("a").unwrap(), &DeletionScope::Kpi));
+        assert_eq!(cut.opened_at_ms, 1_000);
     }
 }

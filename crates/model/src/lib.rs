@@ -17,10 +17,11 @@ pub mod series_table;
 mod severity;
 mod small;
 mod timestamp;
+pub mod wording;
 pub mod words;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, EpisodeEnd, Feature, Feedback, FeedbackOutcome};
-pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
+pub use batch::{AheadOfClock, Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use deletion::{Deletion, DeletionScope};
 pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};

@@ -18,6 +18,14 @@ pub enum TableError {
     /// The file has no rows.
     #[error("the file is empty")]
     Empty,
+    /// It is the annotated CSV of InfluxDB: several tables with their types above them.
+    #[error(
+        "line {line} shows that this is annotated CSV of InfluxDB, which is not read; remove the lines that begin with # and all tables but one, rename the columns _time, _field and _value to time, kpi and value, and remove result, table, _start and _stop; or export line protocol (`influxd inspect export-lp`) and send it to /api/v2/write?backfill=true"
+    )]
+    AnnotatedInflux {
+        /// The line of the file, counting from 1.
+        line: u64,
+    },
     /// The text is in another encoding.
     #[error("the file is not UTF-8 text{0}; save it as UTF-8")]
     NotUtf8(&'static str),

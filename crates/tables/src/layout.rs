@@ -18,6 +18,10 @@ use earcon_model::KpiName;
 pub(super) const ANNOTATION_NAMES: [&str; 3] = ["label", "is_anomaly", "anomaly"];
 /// Names of the column with the KPI's name, in files with one value per row.
 pub(super) const KPI_NAMES: [&str; 2] = ["kpi", "metric"];
+/// The first cells of the lines above a table of InfluxDB.
+const INFLUX_ANNOTATIONS: [&str; 3] = ["#datatype", "#group", "#default"];
+/// The columns that each table of InfluxDB has, unless it was pivoted.
+const INFLUX_COLUMNS: [&str; 3] = ["_time", "_value", "_field"];
 /// The beginning of the name of a column that becomes a label in any case.
 pub(super) const LABEL_PREFIX: &str = "label.";
 
@@ -76,6 +80,7 @@ impl Layout {
         separator: u8,
     ) -> Result<Self, TableError> {
         let (first, rest) = rows.split_first().ok_or(TableError::Empty)?;
+        check_annotations(lines, rows)?;
         let names = header_text(first)?;
         let has_header = is_header(&names);
         let (data, lines) = if has_header { (rest, &lines[1..]) } else { (rows, lines) };
@@ -146,6 +151,17 @@ fn name_kpis(roles: &mut [Role], names: &[String], values: &[usize], has_header:
         let kpi = options.kpi.as_ref().map_or_else(|| name_from(name), |prefix| name_from(&format!("{prefix}.{name}")));
         roles[column] = Role::Value(kpi);
     }
+}
+
+/// Refuses what InfluxDB exports: annotations, or the columns of its results.
+fn check_annotations(lines: &[u64], rows: &[&ByteRecord]) -> Result<(), TableError> {
+    let is_annotation = |row: &ByteRecord| {
+        let first = row.get(0).map(<[u8]>::trim_ascii).unwrap_or_default();
+        INFLUX_ANNOTATIONS.iter().any(|name| first.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let is_header = |row: &ByteRecord| INFLUX_COLUMNS.iter().all(|name| row.iter().any(|cell| cell == name.as_bytes()));
+    let found = rows.iter().zip(lines).find(|(row, _)| is_annotation(row) || is_header(row));
+    found.map_or(Ok(()), |(_, line)| Err(TableError::AnnotatedInflux { line: *line }))
 }
 
 /// A first row is a header if it names a time column, or contains neither a time nor a number.

@@ -293,3 +293,22 @@ fn kpi_column_names_the_kpi_of_each_row() {
 mod numbers;
 mod repeats;
 mod times;
+
+#[test]
+fn annotated_csv_of_influxdb_is_refused_with_what_to_do() {
+    let table = "2026-01-01T00:00:00Z,2026-01-02T00:00:00Z,2026-01-01T00:00:00Z,1.5,usage,cpu,a";
+    let header = ",result,table,_start,_stop,_time,_value,_field,_measurement,host";
+    let types = "#datatype,string,long,dateTime:RFC3339,dateTime:RFC3339,dateTime:RFC3339,double,string,string,string";
+    let annotated = format!(
+        "#group,false,false,true,true,false,false,true,true,true\n{types}\n#default,_result,,,,,,,,\n{header}\n,,0,{table}\n\n"
+    );
+    for (text, line) in [(annotated.as_str(), 1), (&format!("{header}\n,,0,{table}\n"), 1), (&format!("{types}\n"), 1)]
+    {
+        let refused = read_as(None, text.as_bytes()).err().unwrap();
+        assert!(matches!(refused, TableError::AnnotatedInflux { line: found } if found == line), "{refused}");
+        assert!(refused.to_string().contains("/api/v2/write?backfill=true"), "{refused}");
+    }
+    // What the refusal says to do.
+    let outcome = read("time,value,kpi,_measurement,host\n2026-01-01T00:00:00Z,1.5,usage,cpu,a\n");
+    assert_eq!(outcome.rows(), [("usage".into(), "_measurement:cpu,host:a".into(), 1_767_225_600_000, 1.5)]);
+}

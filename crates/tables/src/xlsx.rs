@@ -1,5 +1,5 @@
 //! Converts the first sheet of an xlsx workbook to CSV for [`TableReader`](super::TableReader),
-//! which detects columns and handles bad rows.
+//! which detects columns and handles bad rows. Names the other sheets, which are not read.
 //!
 //! A workbook is a zip archive that is read into memory. All its entries are first inflated and
 //! discarded to measure their size, so that a small file cannot exhaust the memory.
@@ -12,6 +12,8 @@ use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 const MAX_INFLATED: u64 = 256 << 20;
 /// The largest CSV, bytes.
 const MAX_CSV: usize = 256 << 20;
+/// Sheets that a warning names.
+const SHEETS_NAMED: usize = 5;
 /// The limits of the format for columns and rows of a sheet.
 const MAX_COLUMNS: u32 = 16_384;
 const MAX_ROWS: u32 = 1_048_576;
@@ -35,22 +37,69 @@ pub fn is_sheet(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("xlsx"))
 }
 
-/// The first sheet of a workbook as CSV; line n is row n. Dates are written `YYYY-MM-DD
-/// HH:MM:SS.mmm`, without a part that the cell does not hold.
+/// The first sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// Its content as CSV; line n is row n. Dates are written `YYYY-MM-DD HH:MM:SS.mmm`, without a
+    /// part that the cell does not hold.
+    pub csv: Vec<u8>,
+    /// Its name.
+    pub name: String,
+    /// The names of the other sheets that hold something.
+    pub others: Vec<String>,
+}
+
+impl Sheet {
+    /// A sentence that names the sheets that are not read. `None` if there are none.
+    pub fn warning(&self) -> Option<String> {
+        let others: Vec<String> = self.others.iter().take(SHEETS_NAMED).map(|name| format!("{name:?}")).collect();
+        let more = match self.others.len().saturating_sub(SHEETS_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (sheet, is) = if self.others.len() == 1 { ("sheet", "is") } else { ("sheets", "are") };
+        let named = others.join(", ");
+        (!others.is_empty()).then(|| {
+            format!(
+                "the {sheet} {named}{more} {is} not read, only the first one, {:?}; save another one as a file of its \
+                 own to import it",
+                self.name
+            )
+        })
+    }
+}
+
+/// Reads the first sheet of a workbook.
 ///
 /// # Errors
 /// If it cannot be read, or is too large.
-pub fn to_csv(workbook: Vec<u8>) -> Result<Vec<u8>, SheetError> {
+pub fn first_sheet(workbook: Vec<u8>) -> Result<Sheet, SheetError> {
     measure(&workbook)?;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook)).map_err(damaged)?;
-    let first = workbook.sheet_names().first().cloned().ok_or(SheetError::NoSheet)?;
-    let mut cells = workbook.worksheet_cells_reader(&first).map_err(damaged)?;
+    let names = workbook.sheet_names();
+    let (name, others) = names.split_first().ok_or(SheetError::NoSheet)?;
+    let mut cells = workbook.worksheet_cells_reader(name).map_err(damaged)?;
     let mut rows = Rows::default();
     while let Some(cell) = cells.next_cell().map_err(damaged)? {
         let (row, column) = cell.get_position();
         rows.put(row, column, text(cell.get_value()))?;
     }
-    rows.finish()
+    drop(cells);
+    let csv = rows.finish()?;
+    let others = others.iter().filter(|other| holds_cells(&mut workbook, other)).cloned().collect();
+    Ok(Sheet { csv, name: name.clone(), others })
+}
+
+/// Whether a sheet has a cell with content. One that cannot be read as cells, such as a chart, has
+/// none.
+fn holds_cells(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> bool {
+    let Ok(mut cells) = workbook.worksheet_cells_reader(name) else { return false };
+    while let Ok(Some(cell)) = cells.next_cell() {
+        if !text(cell.get_value()).is_empty() {
+            return true;
+        }
+    }
+    false
 }
 
 fn damaged(error: impl std::fmt::Display) -> SheetError {

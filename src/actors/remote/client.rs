@@ -20,7 +20,7 @@ use crate::actors::admission::{Admission, IngestError, Receipt};
 use crate::actors::cluster::handle::Cluster;
 use crate::actors::workspace::command::{AnyCommand, Command, DescribeStatus, Ingest, Ingested, OwnerError};
 use crate::cluster::Term;
-use earcon_model::{Arrival, KpiBatch, Seq, TooOld};
+use earcon_model::{AheadOfClock, Arrival, KpiBatch, Seq, TooOld};
 use earcon_ports::EventLog;
 use earcon_tenancy::WorkspacePass;
 
@@ -240,6 +240,8 @@ impl Parts {
                 self.receipt.failed += receipt.failed;
                 self.receipt.rejected.extend(receipt.rejected);
                 self.receipt.too_old = TooOld::merge(self.receipt.too_old.take(), receipt.too_old);
+                self.receipt.ahead = AheadOfClock::merge(self.receipt.ahead.take(), receipt.ahead);
+                self.receipt.rereads.extend(receipt.rereads);
                 self.receipt.seq = self.receipt.seq.max(receipt.seq);
                 return;
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::handle::{Erased, NewStream, Request, Training};
 use super::shadowing::{REPORT_EVERY, Shadowing};
 use super::timers::Timer;
-use crate::actors::admission::ReceiptPart;
+use crate::actors::admission::{ReceiptPart, TakenRows};
 use crate::actors::ask::Reply;
 use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
@@ -183,14 +183,15 @@ impl KpiStream {
         let (now_ms, mut pushed, took) = self.score(batches, arrival, around.context);
         around.context.mutes.stamp(&mut pushed.bodies, around.context.wall.now_ms());
         around.context.meanings.stamp(&around.context.pass, &mut pushed.bodies);
-        let (accepted, late) = (pushed.accepted, pushed.late);
+        let reread = pushed.reread.map(|reading| (self.state.kpi().clone(), reading));
+        let taken = TakenRows { accepted: pushed.accepted, late: pushed.late, ahead: pushed.ahead.take(), reread };
         let ends = pushed.rejected_ends;
         let refusals = Refusals::of(self.state.kpi(), pushed.rejected, ends);
         if pushed.bodies.is_empty() {
-            part.committed(0, accepted, late, refusals);
+            part.committed(0, taken, refusals);
             return;
         }
-        let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, accepted, late, refusals));
+        let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, taken, refusals));
         // The events go to the log before the shadow sees them: the commit does not wait for a
         // shadow.
         let for_shadow = self.shadowing.is_some().then(|| pushed.bodies.clone());

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::rows::{direction, state, timestamp};
 use super::spark;
-use crate::cli::text::{lasted, local, number, series};
+use crate::cli::text::{local, number, series};
 use crate::telemetry::plain;
 use earcon_model::quantity::Unit;
+use earcon_model::wording::{counted, duration};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -35,7 +36,7 @@ fn table(history: &History, symbol: &str, of: &HistorySeries) -> String {
     };
     let unit = if symbol.is_empty() { String::new() } else { format!(", in {}", plain(symbol)) };
     let name = series(&history.kpi, &of.labels);
-    let mut text = format!("{BOLD}{name}{BOLD:#}  {} rows{unit}\n", of.samples.len());
+    let mut text = format!("{BOLD}{name}{BOLD:#}  {}{unit}\n", counted(of.samples.len() as u64, "row", "rows"));
     text.push_str(&format!("  {}\n", spark::line(&numbers(column(&["value", "mean"])), SPARKLINE)));
     let score = column(&["score", "max_score"]);
     let mut rows = vec![history.columns.iter().map(|column| column.replace('_', " ")).collect::<Vec<_>>()];
@@ -93,7 +94,7 @@ fn anomaly(anomaly: &Anomaly) -> Vec<String> {
     let range = peak.lower.zip(peak.upper).map(|(lower, upper)| unit.write_range(lower, upper));
     vec![
         local(anomaly.opened_at, TIME),
-        lasted(anomaly.last_at.saturating_sub(anomaly.opened_at)),
+        duration(anomaly.last_at.saturating_sub(anomaly.opened_at)),
         state(anomaly.state).to_owned(),
         series(&anomaly.kpi, &anomaly.labels),
         plain(&format!("{} {}", unit.write(peak.value), direction(anomaly))).into_owned(),

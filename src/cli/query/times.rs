@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
+use earcon_intake::parse_time;
+
 const TIMES: &str = "expected now, -1h30m, 2026-01-01, 2026-01-01T00:00Z, or milliseconds since 1970";
 const SPANS: &str = "expected a span such as 30s, 5m, 1h or 1d12h";
 
@@ -23,8 +25,9 @@ pub(super) fn time_ms(text: &str, now_ms: i64, zone: TimeZone) -> Result<i64, St
     if let Ok(ms) = text.parse::<i64>() {
         return Ok(ms);
     }
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time.as_millisecond());
+    if text.parse::<Timestamp>().is_ok() {
+        // Also refuses a zone in brackets that does not have the offset.
+        return parse_time(text).ok_or_else(|| TIMES.to_owned());
     }
     let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
     let zoned = civil.ok().and_then(|time| time.to_zoned(zone).ok());
@@ -77,6 +80,7 @@ mod tests {
             ("2026-01-01T00:00", NOW - 3_600_000),
             ("2026-01-01 00:00:00", NOW - 3_600_000),
             ("2026-01-01T02:00:00+02:00", NOW),
+            ("2026-01-01T01:00:00+01:00[Europe/Berlin]", NOW),
             ("1767225600000", NOW),
         ];
         for (text, expected) in cases {
@@ -86,7 +90,9 @@ mod tests {
 
     #[test]
     fn invalid_times_and_spans_are_refused() {
-        for text in ["yesterday", "-", "-1x", "", "1h", "-99999999999999999w"] {
+        for text in
+            ["yesterday", "-", "-1x", "", "1h", "2026-01-01T01:00:00+02:00[Europe/Berlin]", "-99999999999999999w"]
+        {
             assert!(time_ms(text, NOW, TimeZone::UTC).is_err(), "{text}");
         }
         assert!(duration_ms("0s").is_err() && duration_ms("5").is_err());

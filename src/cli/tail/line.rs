@@ -8,9 +8,10 @@ use earcon_client::{
     SeriesSamples, SeriesState, Snapshot, TimeZone, Units, sentence,
 };
 
-use crate::cli::text::{counted, local, series};
+use crate::cli::text::{local, series};
 use crate::telemetry::plain;
 use earcon_model::quantity::Unit;
+use earcon_model::wording::counted;
 
 const TIME: &str = "%H:%M:%S%.3f";
 const DATE: &str = "%Y-%m-%d %H:%M:%S%.f";
@@ -50,6 +51,11 @@ impl Lines {
         self.units = stated.collect();
     }
 
+    /// Whether a unit was stated for the KPI.
+    pub(super) fn knows_unit(&self, kpi: &str) -> bool {
+        self.units.contains_key(kpi)
+    }
+
     /// The lines of an event, with style codes. The output stream removes them if necessary.
     pub(super) fn event(&mut self, event: &Event) -> Vec<String> {
         let (time, kpi) = (event.time, event.kpi.as_deref().unwrap_or(&event.subject));
@@ -78,7 +84,7 @@ impl Lines {
                 vec![self.line(time, &series(kpi, &given.labels), NOTE, &text)]
             }
             EventData::SeriesStalled { labels, last_timestamp } => {
-                let text = format!("stalled: nothing since {}", local(*last_timestamp, DATE));
+                let text = format!("stalled: nothing came since {}", local(*last_timestamp, DATE));
                 vec![self.line(time, &series(kpi, labels), UNUSUAL, &text)]
             }
             EventData::SeriesRestored { labels, .. } => {
@@ -197,7 +203,16 @@ fn range(from: Option<i64>, to: Option<i64>) -> String {
 
 fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, unit: &Unit) -> (Style, String) {
     let value = unit.write(sample.value);
+    // A series that is over, or silent, does not warm up.
+    let (silent, end) = match state {
+        SeriesState::Ended => (true, "  ended"),
+        SeriesState::Stalled => (true, "  stalled"),
+        _ => (false, ""),
+    };
     let Some(score) = sample.score else {
+        if silent {
+            return (DIM, format!("{value:>12}{end}"));
+        }
         let far = warming.map_or_else(String::new, |(seen, needed)| format!(" {seen} of {needed}"));
         return (DIM, format!("{value:>12}  warming up{far}"));
     };
@@ -210,7 +225,7 @@ fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, 
         (Some(lower), Some(upper)) => format!("  expected {}", unit.write_range(lower, upper)),
         _ => String::new(),
     };
-    (style, format!("{value:>12}  score {score:.2}{band}"))
+    (style, format!("{value:>12}  score {score:.2}{band}{end}"))
 }
 
 #[cfg(test)]
@@ -262,6 +277,17 @@ mod tests {
             shown.ends_with("  incident opened: a (host:1) repeats the same value, with 1 other series"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_series_that_is_over_or_silent_does_not_warm_up() {
+        let unit = Unit::of_kpi("a", None);
+        let sample = |score| ScoredSample { timestamp: 1, value: 7.0, score, expected: None, lower: None, upper: None };
+        let text = |score, state| said(&sample(score), state, Some((1, 30)), &unit).1;
+        assert_eq!(text(None, SeriesState::Warming).trim_start(), "7  warming up 1 of 30");
+        assert_eq!(text(None, SeriesState::Ended).trim_start(), "7  ended");
+        assert_eq!(text(None, SeriesState::Stalled).trim_start(), "7  stalled");
+        assert_eq!(text(Some(0.5), SeriesState::Ended).trim_start(), "7  score 0.50  ended");
     }
 
     #[test]

@@ -126,6 +126,7 @@ pub(crate) async fn samples(
     params(("workspace" = String, Path), WorkspaceParams),
     responses((status = 202, description = "recorded; a node of the cluster carries it out"),
         (status = 204, description = "deleted"), (status = 400, description = "not confirmed"),
+        (status = 403, description = "requests may not create workspaces here, and so not delete them"),
         (status = 404, description = "no such workspace"),
         (status = 503, description = "the workspace is being opened, or a store has failed")))]
 pub(crate) async fn workspace(
@@ -141,6 +142,9 @@ pub(crate) async fn workspace(
     if params.dry_run {
         return Err(bad("the deletion of a workspace has no dry_run; GET .../kpis lists what would be deleted"));
     }
+    if state.creators.may_create(authorized.pass().principal()).is_err() {
+        return Err(Problem::new(Kind::Forbidden, NOT_DELETED));
+    }
     if params.confirm.as_deref() != Some(name) {
         return Err(bad(&format!("all of the workspace would be deleted; confirm={name} says that this is meant")));
     }
@@ -150,6 +154,10 @@ pub(crate) async fn workspace(
         WorkspaceDeletion::Unknown => Err(Problem::new(Kind::NotFound, format!("there is no workspace {name:?}"))),
     }
 }
+
+/// A workspace that no request could create again is not deleted by one either.
+const NOT_DELETED: &str = "workspaces.create = \"nobody\" lets no request delete a workspace, because none could create it \
+again; start the server with \"loopback\" to delete it";
 
 fn scope_of(params: &RangeParams) -> Result<DeletionScope, Problem> {
     let from = query::time("from", params.from.as_deref())?;

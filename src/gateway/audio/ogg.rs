@@ -10,7 +10,7 @@ use super::members::PageMember;
 use super::state::AudioState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::connection::{Peer, endless_head};
-use crate::gateway::http::front::POLICY;
+use crate::gateway::http::policy::POLICY;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::mix_name;
 

@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::activity::{Activity, Phase, Times};
 use super::outlet::Outlet;
 use super::room::Seat;
+use super::unread::replacement;
 use crate::telemetry::{Metric, count};
 
 /// The connection as hyper sees it.
@@ -77,7 +78,7 @@ impl Peer {
     }
 
     /// Writes a last answer past hyper, if no other one has begun. It is not waited for.
-    pub(crate) fn dismiss(&self, answer: &'static [u8]) {
+    pub(crate) fn dismiss(&self, answer: &[u8]) {
         if let Some(outlet) = self.take() {
             let _gone = outlet.tcp().try_write(answer).is_err();
         }
@@ -162,6 +163,21 @@ impl Connection {
         }
     }
 
+    /// Writes another answer in place of one that hyper writes by itself, which ends the
+    /// connection. Returns whether these bytes were such an answer.
+    fn replace_answer(&self, bytes: &[u8]) -> bool {
+        if self.shared.activity.phase() != Phase::Head || self.shared.is_taken() {
+            return false;
+        }
+        let Some(answer) = replacement(bytes) else { return false };
+        if self.shared.taken.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        // It is small, so that a socket takes it at once or not at all.
+        let _gone = self.shared.outlet.tcp().try_write(answer.as_bytes()).is_err();
+        true
+    }
+
     /// Ready when the client has taken nothing for too long.
     fn poll_stuck(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let most = self.shared.times.write;
@@ -199,6 +215,9 @@ pub(crate) fn poll_read(tcp: &TcpStream, context: &mut Context<'_>, buffer: &mut
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.replace_answer(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         self.write_with(context, bytes.len(), |tcp| tcp.try_write(bytes))
     }
 
@@ -208,6 +227,9 @@ impl AsyncWrite for Connection {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = slices.iter().map(|slice| slice.len()).sum();
+        if slices.first().is_some_and(|first| self.replace_answer(first)) {
+            return Poll::Ready(Ok(length));
+        }
         self.write_with(context, length, |tcp| tcp.try_write_vectored(slices))
     }
 

@@ -15,14 +15,11 @@ use super::connection::Peer;
 use super::guard;
 use super::gunzip::Encoding;
 use super::hosts::Hosts;
+use super::policy::POLICY;
 use super::problem::no_room;
 use super::refusals::Refusals;
 use super::room::Budget;
 use crate::telemetry::{Metric, count};
-
-/// The policy of everything but the dashboard's page, which has one of its own.
-pub(crate) const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; \
-frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// What the front needs. Cheap to clone.
 #[derive(Clone)]

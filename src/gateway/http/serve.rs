@@ -24,12 +24,11 @@ use tower_service::Service;
 
 use super::activity::{Phase, Times};
 use super::connection::{Connection, Peer};
-use super::problem::{Kind, PROBLEM_JSON, Problem};
+use super::problem::{Kind, Problem};
 use super::room::{Full, Room, Seat, Seats};
+use super::unread::secured;
 use crate::telemetry::{Metric, count};
 
-/// Sent to a client whose request's head did not arrive in time.
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// Largest head of a request, bytes.
 const MOST_HEAD: usize = 64 * 1024;
 /// Waiting for the next look at a connection that nothing limits.
@@ -150,7 +149,8 @@ fn dismiss(peer: &Peer, closing: bool) {
         count(Metric::ConnectionsTimedOut, 1);
     }
     if peer.activity().phase() == Phase::Head {
-        peer.dismiss(TOO_SLOW);
+        let (_, body) = Problem::new(Kind::TooSlow, "the head of the request did not arrive in time").document();
+        peer.dismiss(secured("408 Request Timeout", "", &body).as_bytes());
     }
 }
 
@@ -161,10 +161,6 @@ fn refuse(tcp: &TcpStream, full: Full) {
         Full::Address => "there are as many connections from this address as there may be; use them again",
     };
     let (_, body) = Problem::new(Kind::Unavailable, detail).document();
-    let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
-         content-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    let _gone = tcp.try_write(format!("{head}{body}").as_bytes()).is_err();
+    let answer = secured("503 Service Unavailable", "retry-after: 1\r\n", &body);
+    let _gone = tcp.try_write(answer.as_bytes()).is_err();
 }

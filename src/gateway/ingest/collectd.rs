@@ -31,7 +31,8 @@ pub(crate) async fn write(request: AgentRequest) -> Response {
         Ok(refused) if refused.rows.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Ok(refused) => {
             let reasons = refused.reasons(NAMED, |row| format!("value list {row}"));
-            let text = format!("{} values were refused and the others taken: {reasons}\n", refused.rows.len());
+            let text =
+                format!("{} refused and the others taken: {reasons}\n", refused.counted("value was", "values were"));
             (StatusCode::BAD_REQUEST, text).into_response()
         }
         Err(problem) => problem.respond_as(problem.status(), format!("{}\n", problem.detail())),

@@ -10,14 +10,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::meanings::Stated;
+use super::notes::notes;
 use crate::actors::admission::{IngestError, Receipt};
 use crate::actors::directory::{Refused, Submission};
 use crate::actors::node::OpenError;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::state::SharedState;
 use crate::live::wire::WireTooOld;
+use crate::services::meanings::MeaningService;
 use crate::telemetry::{Metric, count};
 use earcon_intake::ParsedBatch;
+use earcon_model::wording::counted;
 use earcon_model::{Arrival, KpiBatch, KpiName, Meaning, RejectedRow};
 use earcon_tenancy::WorkspacePass;
 
@@ -68,6 +71,11 @@ impl RefusedRows {
         let rows = self.rows.iter().take(most).map(|row| format!("{}: {}", name(row.row), row.error));
         too_old.chain(rows).collect::<Vec<_>>().join("; ")
     }
+
+    /// Their number, with a noun.
+    pub(crate) fn counted(&self, one: &str, many: &str) -> String {
+        counted(self.rows.len() as u64, one, many)
+    }
 }
 
 /// A batch on its way to the log.
@@ -75,16 +83,18 @@ pub(crate) struct Committing {
     submission: Option<Submission>,
     unparsed: Vec<RejectedRow>,
     stated: Option<Stated>,
+    meanings: MeaningService,
+    pass: WorkspacePass,
 }
 
 impl Committing {
     /// Waits for the commit.
     pub(crate) async fn committed(self) -> Submitted {
-        let Self { submission, unparsed, stated } = self;
+        let Self { submission, unparsed, stated, meanings, pass } = self;
         match submission {
             Some(submission) => {
                 let (receipt, epoch) = submission.receipt().await;
-                let notes = learn(stated, &receipt).await;
+                let notes = notes(stated, &receipt, &meanings, &pass).await;
                 Submitted { unparsed, receipt, epoch: Some(epoch), notes }
             }
             None => Submitted { unparsed, ..Submitted::default() },
@@ -115,14 +125,15 @@ pub(crate) async fn begin(
     parsed: ParsedBatch,
     arrival: Arrival,
 ) -> Result<Committing, Refused> {
-    let (batches, unparsed, meanings) = count_parsed(parsed);
+    let (batches, unparsed, stated) = count_parsed(parsed);
+    let (meanings, pass) = (state.meanings.clone(), pass.clone());
     if batches.is_empty() {
-        return Ok(Committing { submission: None, unparsed, stated: None });
+        return Ok(Committing { submission: None, unparsed, stated: None, meanings, pass });
     }
-    let stated = Stated::of(state, pass, meanings, &batches).await;
+    let stated = Stated::of(state, &pass, stated, &batches).await;
     let rows = rows_of(&batches);
-    let sent = state.directory.send(pass, batches, arrival).await.inspect_err(|refused| count_refused(refused, rows));
-    Ok(Committing { submission: Some(sent?), unparsed, stated })
+    let sent = state.directory.send(&pass, batches, arrival).await.inspect_err(|refused| count_refused(refused, rows));
+    Ok(Committing { submission: Some(sent?), unparsed, stated, meanings, pass })
 }
 
 /// When [`submit_with_retry`] gives up.
@@ -173,7 +184,7 @@ pub(crate) async fn submit_with_retry(
             // Samples that are stored already replace themselves, so a partial commit is sent again
             // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
-                let notes = learn(stated.take(), &receipt).await;
+                let notes = notes(stated.take(), &receipt, &state.meanings, pass).await;
                 return Ok(Submitted { unparsed, receipt, epoch: Some(epoch), notes });
             }
             Err(refused) if last || !refused.may_pass() => {
@@ -186,13 +197,6 @@ pub(crate) async fn submit_with_retry(
             () = sleep(PAUSE) => {}
             () = state.shutting_down(), if retry.until_shutdown => return Err(GaveUp::ShuttingDown),
         }
-    }
-}
-
-async fn learn(stated: Option<Stated>, receipt: &Receipt) -> Vec<String> {
-    match stated {
-        Some(stated) => stated.learn(receipt).await,
-        None => Vec::new(),
     }
 }
 
@@ -225,9 +229,10 @@ fn rows_of(batches: &[KpiBatch]) -> usize {
 
 fn incomplete(receipt: &Receipt) -> Problem {
     let detail = format!(
-        "{} samples were committed and {} were not, because their stream or the log failed; \
+        "{} committed and {} not, because their stream or the log failed; \
          send the batch again, samples already there replace themselves",
-        receipt.accepted, receipt.failed
+        counted(receipt.accepted, "sample was", "samples were"),
+        counted(receipt.failed, "was", "were")
     );
     Problem::new(Kind::Unavailable, detail)
 }

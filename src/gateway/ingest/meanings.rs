@@ -9,9 +9,6 @@ use crate::telemetry::Repeats;
 use earcon_model::{KpiBatch, KpiName, Meaning};
 use earcon_tenancy::WorkspacePass;
 
-/// Notes that one answer has, at most.
-const NOTES: usize = 20;
-
 /// What senders stated in a request, each with the rows of its KPI.
 pub(crate) struct Stated {
     state: SharedState,
@@ -49,7 +46,7 @@ impl Stated {
 
     /// Keeps the statements, in the background: the sender does not wait for them. Returns what the
     /// sender should know about them.
-    pub(crate) async fn learn(self, receipt: &Receipt) -> Vec<String> {
+    pub(crate) async fn learn(self, receipt: &Receipt) -> Vec<IgnoredUnit> {
         let refused = |row: &u32| receipt.rejected.binary_search_by_key(row, |refused| refused.row).is_ok();
         let taken = |rows: &[u32]| rows.iter().any(|row| !refused(row));
         let Self { state, pass, meanings, announced } = self;
@@ -66,7 +63,7 @@ impl Stated {
             }
             drop(announced);
         });
-        ignored.iter().take(NOTES).map(ToString::to_string).collect()
+        ignored
     }
 }
 

@@ -42,6 +42,10 @@ pub(crate) async fn parse_with(
 ) -> Result<ParsedBatch, Problem> {
     check_workspace(state, pass).await?;
     let series = state.rules.series_cache(pass).await?;
+    // Known rows of a KPI that another node has deleted would not state its unit again.
+    if let Some(forgotten) = state.meanings.forgotten(pass) {
+        series.follow_deletions(forgotten);
+    }
     let mut batch = Batch::new(&series, state.clock.now_ms(), state.max_batch_samples);
     parse(&mut batch)?;
     Ok(batch.finish())

@@ -122,5 +122,5 @@ fn version(headers: &HeaderMap) -> Result<Version, Problem> {
 
 fn reasons(refused: &RefusedRows) -> String {
     let reasons = refused.reasons(NAMED, |row| format!("time series {row}"));
-    format!("{} samples were refused and the others taken: {reasons}\n", refused.rows.len())
+    format!("{} refused and the others taken: {reasons}\n", refused.counted("sample was", "samples were"))
 }

@@ -37,7 +37,7 @@ use crate::gateway::http::reply::X_ACCEL_BUFFERING;
 use crate::gateway::http::room::Reservation;
 use crate::sources::admissible::would_refuse;
 use crate::sources::batcher::Batcher;
-use crate::sources::chunks::{FileError, Portion, preview, read_ahead};
+use crate::sources::chunks::{FileError, Portion, join, preview, read_ahead};
 use earcon_model::{Arrival, KpiName};
 use earcon_tables::xlsx::is_sheet;
 use earcon_tables::{TableOptions, name_from};
@@ -152,7 +152,7 @@ async fn first_samples(portions: &mut mpsc::Receiver<Portion>) -> Result<Option<
         first.problems.extend(next.problems);
         first.rows += next.rows;
         (first.samples, first.bytes_read) = (next.samples, next.bytes_read);
-        first.warning = first.warning.or(next.warning);
+        first.warning = join(first.warning, next.warning);
     }
     Ok(Some(first))
 }

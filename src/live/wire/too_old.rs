@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::live::sentence::{count, time};
+use crate::live::sentence::time;
 use earcon_model::TooOld;
+use earcon_model::wording::counted;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -43,14 +44,13 @@ impl From<&TooOld> for WireTooOld {
 
 impl fmt::Display for WireTooOld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count: samples, oldest, kpi, history_days } = self;
-        let (s, are) = if *samples == 1 { ("", "is") } else { ("s", "are") };
-        let days = if *history_days == 1 { "day" } else { "days" };
+        let Self { count, oldest, kpi, history_days } = self;
         write!(
             f,
-            "{} sample{s} {are} older than the {history_days} {days} that history keeps (storage.history_days): \
-             the oldest is from {}, the first is of KPI {kpi}",
-            count(*samples),
+            "{} older than the {} that history keeps (storage.history_days): the oldest is from {}, the first is of \
+             KPI {kpi}",
+            counted(*count, "sample is", "samples are"),
+            counted(history_days.unsigned_abs(), "day", "days"),
             time(*oldest)
         )
     }

@@ -107,3 +107,23 @@ fn a_sample_is_too_far_ahead_by_the_wall_clock_and_not_by_the_log() {
     let pushed = push_after_the_clock_went_back(&mut state, batch([(START + DAY, 1.0)]), START);
     assert_eq!((pushed.accepted, pushed.rejected.len()), (0, 1));
 }
+
+#[test]
+fn samples_behind_one_that_is_ahead_of_the_clock_are_late_and_say_so() {
+    let mut state = fresh();
+    state.push(&[batch((0..40).map(|i| (second(i), (i % 7) as f64)))], second(40));
+    let first = state.push(&[batch([(second(100), 3.0)])], second(40));
+    assert_eq!((first.accepted, first.late, first.ahead), (1, 0, None));
+    let mut behind = state.push(&[batch([(second(41), 3.0), (second(42), 3.0)])], second(42));
+    let ahead = behind.ahead.take().unwrap();
+    assert_eq!((behind.late, ahead.count, ahead.newest_ms, ahead.ahead_ms), (2, 2, second(100), 58_000));
+    let text = ahead.to_string();
+    assert!(text.starts_with("2 samples are late") && text.contains("58 s ahead of the server's clock"), "{text}");
+    // The clock has passed it: an ordinary late sample.
+    let late = state.push(&[batch([(second(99), 3.0)])], second(101));
+    assert_eq!((late.late, late.ahead), (1, None));
+    // The same sample again is late because it is the same.
+    let mut again = fresh();
+    again.push(&[batch([(second(100), 3.0)])], second(40));
+    assert_eq!(again.push(&[batch([(second(100), 3.0)])], second(40)).ahead, None);
+}

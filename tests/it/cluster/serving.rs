@@ -81,6 +81,35 @@ async fn workspace_can_be_used_through_any_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs NATS and Cassandra"]
+async fn a_deleted_kpi_may_state_its_unit_again_through_any_node() {
+    let cluster = TestCluster::start(2).await;
+    let row = |second: i64| json!({"samples": [{"kpi": "size", "timestamp": START + second * 1_000, "value": 1, "unit": "By"}]});
+    let known = async |node: usize| {
+        let units = cluster.node(node).get("/units").await;
+        units["kpis"]["size"]["unit"].as_str().map(str::to_owned)
+    };
+    // The row is known on both nodes.
+    for node in [0, 1] {
+        assert_eq!(post(&cluster, node, &row(node as i64)).await.0, 200);
+        eventually("the unit is kept", async || known(node).await).await;
+    }
+    let url = cluster.node(0).workspace_url("/kpis/size");
+    assert!(cluster.http().delete(url).send().await.unwrap().status().is_success());
+    let second = std::cell::Cell::new(10);
+    let unit = eventually("the node that did not delete keeps the unit", || {
+        second.set(second.get() + 1);
+        let row = row(second.get());
+        let (cluster, known) = (&cluster, &known);
+        async move {
+            assert_eq!(post(cluster, 1, &row).await.0, 200);
+            known(0).await
+        }
+    });
+    assert_eq!(unit.await, "By");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs NATS and Cassandra"]
 async fn sound_reaches_listeners_of_other_nodes() {
     let cluster = TestCluster::start(3).await;
     post(&cluster, 0, &samples("shop", &noise(START, 300, 100.0))).await;

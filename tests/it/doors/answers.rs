@@ -98,6 +98,33 @@ async fn another_unit_than_the_one_that_holds_is_named_in_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_reading_than_before_is_named_with_the_unit_that_stays() {
+    let server = Server::start().await;
+    let row = |second: i64, counter: bool| json!({"kpi": "sent", "timestamp": START + second * 1_000, "value": 5, "counter": counter});
+    let mut first = row(0, true);
+    first["unit"] = json!("By");
+    assert_eq!(server.ingest(&json!({"samples": [first]})).await.1.get("notes"), None);
+    eventually("the unit is kept", async || {
+        server.get("/kpis/sent/settings").await.1["unit"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert_eq!(server.ingest(&json!({"samples": [row(1, true)]})).await.1.get("notes"), None);
+    let (_, gauge) = server.ingest(&json!({"samples": [row(2, false)]})).await;
+    let note = gauge["notes"][0].as_str().unwrap();
+    assert!(note.contains("read as measurements from now on") && note.contains(r#"stays "By/s""#), "{gauge}");
+    assert_eq!(server.ingest(&json!({"samples": [row(3, false)]})).await.1.get("notes"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_only_ends_its_series_is_accepted_without_a_sample() {
+    let server = Server::start().await;
+    server.post("jobs", &[(START, 1.0)]).await;
+    let end = json!({"samples": [{"kpi": "jobs", "timestamp": START + 5, "ended": true}]});
+    let (status, answer) = server.ingest(&end).await;
+    assert_eq!((status, &answer["accepted"], &answer["rejected_total"]), (200, &json!(0), &json!(0)), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_is_refused_is_named() {
     let server = Server::start().await;
     server.post("jobs", &[(START, 1.0)]).await;

@@ -23,6 +23,26 @@ async fn raw(server: &Server, line: &str, more: &str, body: &[u8]) -> crate::sup
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_that_cannot_be_read_get_the_headers_of_all_answers() {
+    let server = Server::start().await;
+    let long = "x".repeat(66_000);
+    for (request, status) in [
+        ("nonsense\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n".to_owned(), 400),
+        (format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {long}"), 431),
+        (format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", &long[..65_535]), 414),
+    ] {
+        let answer = Raw::ask(server.address(), request).await;
+        assert!(answer.status == status || (status == 414 && answer.status == 431), "{}", answer.head);
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{}", answer.head);
+        assert!(answer.head.contains("frame-ancestors 'none'"), "{}", answer.head);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{}", answer.head);
+        let problem: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(problem["status"], answer.status, "{problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_of_no_route_is_no_success() {
     let server = Server::start().await;
     let html = "accept: text/html\r\n";

@@ -1,7 +1,6 @@
 /** The header of all pages: workspace, connection, navigation, theme and sound. */
 
 import { useState } from "react";
-import { Client } from "@earcon/client";
 import type { Route } from "../format/route.ts";
 import { useAppContext } from "../hooks/app-context.ts";
 import { useLink } from "../hooks/use-link.ts";
@@ -11,6 +10,7 @@ import { ListenButton } from "../features/listen/listen-button.tsx";
 import type { Theme } from "../styles/palette.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
 import { DeleteWorkspace } from "./delete-workspace.tsx";
+import { NewWorkspace } from "./new-workspace.tsx";
 import { OutdatedNotice } from "./outdated-notice.tsx";
 
 const PAGES = [
@@ -24,7 +24,7 @@ const PAGES = [
 interface Props {
   page: Route["page"];
   workspaces: string[];
-  /** Whether this page may create workspaces. */
+  /** Whether this page may create workspaces, and delete them. */
   mayCreate: boolean;
   theme: Theme;
   onTheme(theme: Theme): void;
@@ -33,11 +33,12 @@ interface Props {
 }
 
 export function Header({ page, workspaces, mayCreate, theme, onTheme, onDeleted }: Props) {
-  const [deleting, setDeleting] = useState(false);
+  const [dialog, setDialog] = useState<typeof NEW | typeof DELETE | null>(null);
   const { store } = useAppContext();
   const { workspace } = store.api;
   const link = useLink();
   useSignal(store.anomaliesChanged);
+  useSignal(store.connectionChanged);
   const open = store.state.openAnomalies;
   return (
     <header className="top">
@@ -55,29 +56,17 @@ export function Header({ page, workspaces, mayCreate, theme, onTheme, onDeleted 
             return;
           }
           currentTarget.value = workspace;
-          if (chosen === NEW) {
-            void createWorkspace(page);
-          } else {
-            setDeleting(true);
-          }
+          setDialog(chosen);
         }}
       >
         {workspaces.map((each) => (
           <option key={each}>{each}</option>
         ))}
         {mayCreate && <option value={NEW}>New workspace…</option>}
-        <option value={DELETE}>Delete this workspace…</option>
+        {mayCreate && !store.missing && <option value={DELETE}>Delete this workspace…</option>}
       </select>
-      {deleting && (
-        <DeleteWorkspace
-          key={workspace}
-          close={() => setDeleting(false)}
-          deleted={(name) => {
-            setDeleting(false);
-            onDeleted(name);
-          }}
-        />
-      )}
+      {dialog === NEW && <NewWorkspace close={() => setDialog(null)} created={(name) => openWorkspace(page, name)} />}
+      {dialog === DELETE && <DeleteWorkspace key={workspace} close={() => setDialog(null)} deleted={onDeleted} />}
       <ConnectionStatus />
       <nav aria-label="Pages">
         {PAGES.map(([each, name]) => (
@@ -97,20 +86,6 @@ export function Header({ page, workspaces, mayCreate, theme, onTheme, onDeleted 
 /** The values of the options for a new workspace, and to delete this one. No workspace has them. */
 const NEW = "+";
 const DELETE = "-";
-
-/** Asks for the name of a workspace, creates it and shows it. */
-async function createWorkspace(page: Route["page"]): Promise<void> {
-  const name = window.prompt("Name of the new workspace: small letters, digits, - and _")?.trim() ?? "";
-  if (name === "") {
-    return;
-  }
-  try {
-    await new Client().createWorkspace(name);
-    openWorkspace(page, name);
-  } catch (error) {
-    window.alert(error instanceof Error ? error.message : String(error));
-  }
-}
 
 /** Shows the same page of another workspace. A KPI of this one may not exist there. */
 function openWorkspace(page: Route["page"], workspace: string): void {

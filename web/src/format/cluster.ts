@@ -1,6 +1,7 @@
 /** Cluster status in words: health in one sentence, and the order of nodes and workspaces. */
 
 import type { Cluster, ClusterNode, ClusterWorkspace } from "@earcon/client";
+import { counted, whole } from "./count.ts";
 import { compareNames } from "./names.ts";
 import { span } from "./time.ts";
 
@@ -128,12 +129,12 @@ function listed(names: readonly string[]): string {
 
 /** `1 node`, `12 workspaces`. */
 function count(many: number, what: string): string {
-  return `${number(many)} ${what}${many === 1 ? "" : "s"}`;
+  return counted(many, what, `${what}s`);
 }
 
-/** All digits, in groups of three. `–` for null. */
+/** All digits. `–` for null. */
 export function number(value: number | null): string {
-  return value === null ? "–" : value.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return value === null ? "–" : whole(value);
 }
 
 /** Whether the workspace has an owner that did not answer. */

@@ -60,6 +60,6 @@ it("describes the state of a job", () => {
   };
   expect(jobWords(job)).toBe("Waiting");
   expect(jobWords({ ...job, kpis_total: 20, kpis_done: 5 })).toBe("5 of 20 KPIs");
-  expect(jobWords({ ...job, state: "done", series: 2, samples: 2_000 })).toBe("Done: 2 series learned from 2,000 samples");
+  expect(jobWords({ ...job, state: "done", series: 2, samples: 2_000 })).toBe("Done: 2 series learned from 2000 samples");
   expect(jobWords({ ...job, state: "failed", problem: "a does not run" })).toBe("Failed: a does not run");
 });

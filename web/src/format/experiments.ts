@@ -1,6 +1,7 @@
 /** Experiments with detectors, and training jobs, in words and numbers. */
 
 import type { Arm, Experiment, Job } from "@earcon/client";
+import { whole } from "./count.ts";
 import { span } from "./time.ts";
 
 /** Stage of an experiment. */
@@ -78,7 +79,7 @@ function some(value: number | null, show: (value: number) => string): string {
 }
 
 function count(value: number): string {
-  return value.toLocaleString("en-GB");
+  return whole(value);
 }
 
 function duration(ns: number): string {

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { type Anomaly, sentence } from "@earcon/client";
 import { familyOf, labelsText, matches, titleOf } from "./names.ts";
 import { declareUnits, descriptionOf, digits, rangeText, text, unitOf } from "./units.ts";
-import { ago, lasted, moment, span, ticks } from "./time.ts";
+import { counted } from "./count.ts";
+import { ago, duration, lasted, moment, span, ticks } from "./time.ts";
 import { compareAnomalies, departureSign, departureWords, explanationText, sentenceParts, stalledWords } from "./anomalies.ts";
 
 const plain = (shown: string) => shown.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
@@ -81,6 +82,16 @@ describe("values", () => {
       expect(plain(rangeText(low, high, unitOf(kpi))), `${kpi} ${unit} ${low} ${high}`).toBe(words);
     }
     declareUnits({});
+  });
+
+  it("of counts and durations are those of the server", () => {
+    const file = new URL("../../../crates/model/tests/quantities.json", import.meta.url);
+    const { counts, durations } = JSON.parse(readFileSync(file, "utf8")) as {
+      counts: [number, string, string, string][];
+      durations: [number, string][];
+    };
+    counts.forEach(([count, one, many, words]) => expect(counted(count, one, many)).toBe(words));
+    durations.forEach(([ms, words]) => expect(duration(ms)).toBe(words));
   });
 
   it("share one unit in a range", () => {

@@ -1,6 +1,7 @@
 /** How a file is read, and the result of its import, in words. */
 
 import type { Labels } from "@earcon/client";
+import { counted, whole } from "./count.ts";
 
 /** One line of the server's response to an upload; see docs/protocol.md. */
 export interface ImportLine {
@@ -26,20 +27,20 @@ export interface TooOld {
 
 /** The samples that are too old, in one sentence. */
 export function tooOldWords({ count, oldest, kpi, history_days }: TooOld): string {
-  const samples = count === 1 ? "1 sample is" : `${count.toLocaleString("en")} samples are`;
+  const samples = counted(count, "sample is", "samples are");
+  const days = counted(history_days, "day", "days");
   const day = new Date(oldest).toISOString().slice(0, 10);
-  return `${samples} older than the ${history_days} days that the server keeps (storage.history_days). The oldest is from ${day}, the first is of ${kpi}.`;
+  return `${samples} older than the ${days} that the server keeps (storage.history_days). The oldest is from ${day}, the first is of ${kpi}.`;
 }
 
 /** The counts of an import in one sentence. */
 export function importSummary(line: ImportLine): string {
-  const counted = (n: number, one: string, many: string) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
   const parts = [`${counted(line.rows, "row", "rows")} read`, `${counted(line.accepted, "sample", "samples")} accepted`];
   if (line.late > 0) {
-    parts.push(`${line.late.toLocaleString("en")} of them late: kept, not scored`);
+    parts.push(`${whole(line.late)} of them late: kept, not scored`);
   }
   if (line.rejected > 0) {
-    parts.push(`${line.rejected.toLocaleString("en")} rejected`);
+    parts.push(`${whole(line.rejected)} rejected`);
   }
   if (line.skipped > 0) {
     parts.push(`${counted(line.skipped, "row or cell", "rows or cells")} skipped`);

@@ -2,6 +2,8 @@
  * Times as people read them. Inputs are milliseconds since the Unix epoch. Output is local time.
  */
 
+import { whole } from "./count.ts";
+
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -16,7 +18,7 @@ export function ago(at: number, now: number): string {
   return age < 2 * DAY ? `${span(age)} ago` : date(at);
 }
 
-/** A duration in its largest whole unit. */
+/** An age in its largest whole unit. */
 export function span(ms: number): string {
   if (ms < MINUTE) {
     return `${Math.max(0, Math.floor(ms / SECOND))} s`;
@@ -30,9 +32,36 @@ export function span(ms: number): string {
   return `${Math.floor(ms / DAY)} d`;
 }
 
+/**
+ * A duration in its two largest units: `2 min 59 s`, `1 h 59 min`. The server writes the same texts
+ * in `crates/model/src/wording.rs`.
+ */
+export function duration(ms: number): string {
+  if (ms === 0) {
+    return "0 s";
+  }
+  if (ms < SECOND) {
+    return `${ms} ms`;
+  }
+  if (ms < MINUTE) {
+    const tenths = Math.floor((ms % SECOND) / 100);
+    return `${Math.floor(ms / SECOND)}${tenths === 0 ? "" : `.${tenths}`} s`;
+  }
+  if (ms < HOUR) {
+    return pair(ms, MINUTE, "min", SECOND, "s");
+  }
+  return ms < DAY ? pair(ms, HOUR, "h", MINUTE, "min") : pair(ms, DAY, "d", HOUR, "h");
+}
+
+function pair(ms: number, large: number, largeName: string, small: number, smallName: string): string {
+  const rest = Math.floor((ms % large) / small);
+  const first = `${whole(Math.floor(ms / large))} ${largeName}`;
+  return rest === 0 ? first : `${first} ${rest} ${smallName}`;
+}
+
 /** How long an anomaly lasted, from its first to its last anomalous sample: `for 25 min`. */
 export function lasted(first: number, last: number): string {
-  return last - first < SECOND ? "one sample" : `for ${span(last - first)}`;
+  return last - first < SECOND ? "one sample" : `for ${duration(last - first)}`;
 }
 
 // Always the 24-hour clock: cards have no room for am and pm.
@@ -40,7 +69,19 @@ const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
 const CLOCK = new Intl.DateTimeFormat(undefined, { ...HOURS, second: "2-digit" });
 const MINUTES = new Intl.DateTimeFormat(undefined, HOURS);
 const DATE = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", ...HOURS });
+const SECONDS = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  ...HOURS,
+  second: "2-digit",
+});
 const DAYS = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+
+/** Both ends of a time, to the second: `Jan 2, 2026, 12:05:00 to Jan 2, 2026, 12:20:00`. */
+export function period(from: number, to: number): string {
+  return `${SECONDS.format(from)} to ${SECONDS.format(to)}`;
+}
 
 export function clock(at: number): string {
   return CLOCK.format(at);

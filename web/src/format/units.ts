@@ -209,6 +209,6 @@ function trimmed(number: string): string {
 }
 
 /** Digits in groups of three when there are more than four. */
-function thousands(whole: string): string {
+export function thousands(whole: string): string {
   return whole.length <= 4 ? whole : whole.replace(/\B(?=(\d{3})+$)/g, ",");
 }

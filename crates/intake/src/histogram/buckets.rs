@@ -50,6 +50,22 @@ impl Buckets {
         }
     }
 
+    /// Checks that the buckets hold `count` observations. A histogram without buckets has count and
+    /// sum only.
+    pub(crate) fn check_count(&self, count: u64) -> Result<(), String> {
+        let total = self.total();
+        let has_buckets = match self {
+            Self::Explicit { counts, .. } => !counts.is_empty(),
+            Self::Exponential { zeros, positive, negative, .. } => {
+                *zeros > 0 || !positive.counts.is_empty() || !negative.counts.is_empty()
+            }
+        };
+        if has_buckets && total != count {
+            return Err(format!("the count is {count}, but the buckets hold {total}"));
+        }
+        Ok(())
+    }
+
     /// Number of observations.
     pub(crate) fn total(&self) -> u64 {
         match self {

@@ -301,9 +301,12 @@ impl DataPoint {
         let min_max = MinMax { min: self.min.map(Number::float), max: self.max.map(Number::float) };
         let (count, sum) = (self.count.whole()?, self.sum.map(Number::float));
         let body = match kind {
-            Kind::Gauge | Kind::Sum { .. } => match self.as_double.or(self.as_int) {
-                Some(number) => Body::Number(number.float()),
-                None => Body::Empty,
+            Kind::Gauge | Kind::Sum { .. } => match (self.as_double, self.as_int) {
+                (Some(number), _) => Body::Number(number.float()),
+                (None, Some(number)) => {
+                    Body::Number(number.signed().map_err(|error| format!("asInt: {error}"))? as f64)
+                }
+                (None, None) => Body::Empty,
             },
             Kind::Histogram(_) if exponential => {
                 let (scale, zeros) = (self.scale.small()?, self.zero_count.whole()?);

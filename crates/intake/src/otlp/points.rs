@@ -43,6 +43,10 @@ impl PointWriter<'_, '_, '_> {
             (Body::Number(value), Kind::Sum { temporality, monotonic }) => self.sum("", *value, temporality, monotonic),
             (Body::Histogram { count, sum, buckets }, Kind::Histogram(temporality)) => {
                 buckets.check()?;
+                // An observation that is NaN is in no bucket.
+                if !sum.is_some_and(f64::is_nan) {
+                    buckets.check_count(*count)?;
+                }
                 self.histogram(*count, *sum, buckets, temporality)
             }
             (Body::Summary { count, sum, quantiles }, Kind::Summary) => {

@@ -440,3 +440,34 @@ proptest! {
         prop_assert_eq!(arrived, values);
     }
 }
+
+#[test]
+fn a_fraction_as_integer_and_counts_that_contradict_the_buckets_are_refused_alone() {
+    let times = json!({"startTimeUnixNano": "1000000000", "timeUnixNano": "3000000000"});
+    let point = |more: serde_json::Value| {
+        let mut point = times.clone();
+        more.as_object().unwrap().iter().for_each(|(key, value)| point[key] = value.clone());
+        point
+    };
+    let explicit =
+        |count: u64| point(json!({"count": count, "sum": 1.0, "bucketCounts": [0, 10, 0], "explicitBounds": [10, 20]}));
+    let exponential =
+        |count: u64| point(json!({"count": count, "scale": 0, "zeroCount": 1, "positive": {"bucketCounts": [2]}}));
+    let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+        {"name": "g", "gauge": {"dataPoints": [point(json!({"asInt": 3.5})), point(json!({"asInt": 3.0})), point(json!({"asDouble": 3.5}))]}},
+        {"name": "h", "histogram": {"aggregationTemporality": 1, "dataPoints": [explicit(10), explicit(11)]}},
+        {"name": "e", "exponentialHistogram": {"aggregationTemporality": 1, "dataPoints": [exponential(3), exponential(2)]}},
+        {"name": "s", "histogram": {"aggregationTemporality": 1, "dataPoints": [point(json!({"count": 5, "sum": 9.0}))]}}]}]}]})
+    .to_string();
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    let refused: Vec<_> = parsed.rejected.iter().map(|one| (one.row, one.error.as_str())).collect();
+    assert_eq!(
+        refused,
+        [
+            (0, "metric \"g\": asInt: 3.5 is not a signed 64-bit integer"),
+            (4, "metric \"h\": the count is 11, but the buckets hold 10"),
+            (6, "metric \"e\": the count is 2, but the buckets hold 3"),
+        ]
+    );
+    assert!(samples(&parsed).iter().any(|one| one.starts_with("s.count")), "count and sum may come alone");
+}

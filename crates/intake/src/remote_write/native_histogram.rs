@@ -35,6 +35,8 @@ pub(super) struct NativeHistogram {
 struct Message {
     time_ms: i64,
     count: f64,
+    /// The count, if it is no fraction.
+    whole: Option<u64>,
     sum: f64,
     schema: i64,
     zeros: u64,
@@ -64,6 +66,10 @@ impl NativeHistogram {
         let read = Message::read(message).map_err(|Malformed| "a native histogram is damaged".to_owned())?;
         let buckets = read.buckets()?;
         buckets.check()?;
+        // Fractions are rounded, and an observation that is NaN is in no bucket.
+        if let (Some(count), false) = (read.whole, read.sum.is_nan()) {
+            buckets.check_count(count)?;
+        }
         let Message { time_ms, count, sum, reset_hint, .. } = read;
         Ok(Self { time_ms, count, sum, gauge: reset_hint == 3, restarted: reset_hint == 1, buckets })
     }
@@ -75,7 +81,7 @@ impl Message {
         let mut fields = Fields::new(message);
         while let Some((number, value)) = fields.next()? {
             match (number, value) {
-                (1, Value::Varint(count)) => read.count = count as f64,
+                (1, Value::Varint(count)) => (read.count, read.whole) = (count as f64, Some(count)),
                 (2, Value::Fixed64(bits)) => read.count = f64::from_bits(bits),
                 (3, Value::Fixed64(bits)) => read.sum = f64::from_bits(bits),
                 (4, Value::Varint(schema)) => read.schema = zigzag(schema),

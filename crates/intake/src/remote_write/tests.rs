@@ -304,6 +304,9 @@ fn native_histograms_become_count_sum_and_quantiles() {
     let (gauge, _) = parse_second(&histograms(&[native(10, &[0, 10, -10], 3, 1_000)])).unwrap();
     assert_eq!(readings(&gauge)[0], ("latency.count".to_owned(), Reading::Gauge, Some(10.0)));
     assert_eq!(readings(&gauge)[1], ("latency.p50".to_owned(), Reading::Gauge, Some(3.0)));
+    let (wrong, taken) = parse_second(&histograms(&[native(14, &[1, 10, -10], 0, 2_000)])).unwrap();
+    assert_eq!((wrong.batches.len(), taken), (0, (0, 0)));
+    assert!(wrong.rejected[0].error.contains("the count is 14, but the buckets hold 13"), "{:?}", wrong.rejected);
 }
 
 #[test]

@@ -7,10 +7,23 @@ use super::*;
 
 /// A workbook with one sheet: rows of cells as XML.
 fn workbook(rows: &str) -> Vec<u8> {
+    workbook_of(&[("Data", rows)])
+}
+
+/// A workbook with these sheets: their names and rows.
+fn workbook_of(sheets: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let packages = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let numbered = || sheets.iter().zip(1..);
+    let listed: String =
+        numbered().map(|((name, _), at)| format!("<sheet name=\"{name}\" sheetId=\"{at}\" r:id=\"r{at}\"/>")).collect();
+    let related: String = numbered()
+        .map(|(_, at)| {
+            format!("<Relationship Id=\"r{at}\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet{at}.xml\"/>")
+        })
+        .collect();
     let files = [
         (
             "_rels/.rels",
@@ -20,25 +33,22 @@ fn workbook(rows: &str) -> Vec<u8> {
         ),
         (
             "xl/workbook.xml",
-            format!(
-                "<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"Data\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
-            ),
+            format!("<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets>{listed}</sheets></workbook>"),
         ),
-        (
-            "xl/_rels/workbook.xml.rels",
-            format!(
-                "<Relationships xmlns=\"{packages}\"><Relationship Id=\"r1\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
-            ),
-        ),
+        ("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"{packages}\">{related}</Relationships>")),
         (
             "xl/styles.xml",
             format!(
                 "<styleSheet xmlns=\"{main}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"22\"/></cellXfs></styleSheet>"
             ),
         ),
-        ("xl/worksheets/sheet1.xml", format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>")),
     ];
-    for (name, content) in files {
+    let files = files.map(|(name, content)| (name.to_owned(), content));
+    let sheets = numbered().map(|((_, rows), at)| {
+        let content = format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>");
+        (format!("xl/worksheets/sheet{at}.xml"), content)
+    });
+    for (name, content) in files.into_iter().chain(sheets) {
         zip.start_file(name, SimpleFileOptions::default()).unwrap();
         zip.write_all(content.as_bytes()).unwrap();
     }
@@ -46,7 +56,7 @@ fn workbook(rows: &str) -> Vec<u8> {
 }
 
 fn csv_of(rows: &str) -> String {
-    String::from_utf8(to_csv(workbook(rows)).unwrap()).unwrap()
+    String::from_utf8(first_sheet(workbook(rows)).unwrap().csv).unwrap()
 }
 
 #[test]
@@ -61,6 +71,25 @@ fn first_sheet_becomes_lines() {
 }
 
 #[test]
+fn other_sheets_with_content_are_named() {
+    let row = "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row>";
+    let warning = |sheets: &[(&str, &str)]| first_sheet(workbook_of(sheets)).unwrap().warning();
+    // Spreadsheets used to add two empty sheets.
+    assert_eq!(warning(&[("Data", row), ("Sheet2", ""), ("Sheet3", "<row r=\"1\"></row>")]), None);
+    assert_eq!(
+        warning(&[("Data", row), ("March", row), ("", "")]).as_deref(),
+        Some(
+            "the sheet \"March\" is not read, only the first one, \"Data\"; save another one as a file of its own to \
+             import it"
+        )
+    );
+    let names: Vec<String> = (0..9).map(|i| format!("M{i}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), row)).collect();
+    let text = warning(&many).unwrap();
+    assert!(text.starts_with("the sheets \"M1\",") && text.contains("\"M5\" and 3 more are not read"), "{text}");
+}
+
+#[test]
 fn cells_keep_their_meaning() {
     let csv = csv_of(
         "<row r=\"1\"><c r=\"A1\" s=\"1\"><v>46023</v></c><c r=\"B1\" s=\"1\"><v>0.25</v></c>\
@@ -72,12 +101,13 @@ fn cells_keep_their_meaning() {
 
 #[test]
 fn rows_of_a_sheet_are_named_by_their_number() {
-    let csv = to_csv(workbook(
+    let csv = first_sheet(workbook(
         "<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>time</t></is></c><c r=\"B1\" t=\"inlineStr\"><is><t>a</t></is></c></row>\
          <row r=\"3\"><c r=\"A3\"><v>1767225600000</v></c><c r=\"B3\"><v>1</v></c></row>\
          <row r=\"4\"><c r=\"A4\" t=\"inlineStr\"><is><t>noon</t></is></c><c r=\"B4\"><v>2</v></c></row>",
     ))
-    .unwrap();
+    .unwrap()
+    .csv;
     let options = crate::TableOptions::new(crate::name_from("x"));
     let mut reader = crate::TableReader::new(&csv[..], &options).unwrap();
     let (mut samples, mut problems) = (Vec::new(), Vec::new());
@@ -91,7 +121,7 @@ fn invalid_workbook_is_refused() {
     for bytes in
         [Vec::new(), b"a,b\n1,2\n".to_vec(), workbook("<row r=\"99999999\"><c r=\"A99999999\"><v>1</v></c></row>")]
     {
-        assert!(matches!(to_csv(bytes), Err(SheetError::Damaged(_))));
+        assert!(matches!(first_sheet(bytes), Err(SheetError::Damaged(_))));
     }
 }
 
@@ -105,7 +135,7 @@ fn small_file_with_large_content_is_refused() {
     }
     let bytes = zip.finish().unwrap().into_inner();
     assert!(bytes.len() < 1 << 20);
-    assert!(matches!(to_csv(bytes), Err(SheetError::TooLarge)));
+    assert!(matches!(first_sheet(bytes), Err(SheetError::TooLarge)));
 }
 
 proptest! {
@@ -115,12 +145,12 @@ proptest! {
         let place = (bytes.len() as f64 * at) as usize;
         bytes[place] = byte;
         bytes.truncate((bytes.len() as f64 * cut) as usize + 1);
-        let _refused = to_csv(bytes).is_err();
+        let _refused = first_sheet(bytes).is_err();
     }
 
     #[test]
     fn arbitrary_sheets_never_panic(rows in "[<>/rcvts=\"A-C1-3 .e-]{0,120}") {
-        let _refused = to_csv(workbook(&rows)).is_err();
+        let _refused = first_sheet(workbook(&rows)).is_err();
     }
 }
 
@@ -142,6 +172,6 @@ fn workbook_and_csv_of_the_same_table_give_equal_samples() {
         assert!(problems.is_empty(), "{problems:?}");
         samples
     };
-    let of_workbook = read(&to_csv(workbook(&rows)).unwrap());
+    let of_workbook = read(&first_sheet(workbook(&rows)).unwrap().csv);
     assert_eq!((of_workbook.len(), &of_workbook), (5, &read(csv.as_bytes())));
 }

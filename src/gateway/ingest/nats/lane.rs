@@ -6,7 +6,8 @@ use super::message::{self, Pending};
 use crate::gateway::ingest::commit::submit;
 use crate::gateway::ingest::state::IngestState;
 use earcon_intake::ParsedBatch;
-use earcon_model::{Arrival, WorkspaceId};
+use earcon_model::wording::counted;
+use earcon_model::{Arrival, RejectedRow, WorkspaceId};
 use earcon_tenancy::WorkspacePass;
 
 /// The subject of a message of which something was refused, and the reason.
@@ -22,7 +23,7 @@ pub(super) async fn run_lane(state: IngestState, workspace: WorkspaceId, message
         match message::parse(&state, &pass, &pending.message).await {
             Ok(parsed) => {
                 if let Some(first) = parsed.rejected.first() {
-                    refused.push((subject, format!("{} rows, the first: {}", parsed.rejected.len(), first.error)));
+                    refused.push((subject, first_of(&parsed.rejected, &first.error)));
                 }
                 let arrival = message::arrival(&pending.message);
                 let full = group.rows + rows_of(&parsed) > state.max_batch_samples;
@@ -66,8 +67,10 @@ impl Group {
             Ok(submitted) => {
                 let receipt = submitted.receipt;
                 match receipt.rejected.first() {
-                    _ if receipt.failed > 0 => format!("{} samples were not committed", receipt.failed),
-                    Some(first) => format!("{} rows, the first: {}", receipt.rejected.len(), first.error),
+                    _ if receipt.failed > 0 => {
+                        format!("{} not committed", counted(receipt.failed, "sample was", "samples were"))
+                    }
+                    Some(first) => first_of(&receipt.rejected, &first.error),
                     None => return,
                 }
             }
@@ -75,6 +78,10 @@ impl Group {
         };
         refused.extend(messages.iter().map(|pending| (pending.message.subject.to_string(), why.clone())));
     }
+}
+
+fn first_of(refused: &[RejectedRow], error: &str) -> String {
+    format!("{}, the first: {error}", counted(refused.len() as u64, "row", "rows"))
 }
 
 fn rows_of(parsed: &ParsedBatch) -> usize {

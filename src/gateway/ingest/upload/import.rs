@@ -14,8 +14,9 @@ use crate::gateway::ingest::state::IngestState;
 use crate::live::wire::{WireTooOld, to_json};
 use crate::sources::admissible::named;
 use crate::sources::by_kpi;
-use crate::sources::chunks::{FileError, Portion};
+use crate::sources::chunks::{FileError, Portion, join};
 use earcon_intake::ParsedBatch;
+use earcon_model::wording::counted;
 use earcon_model::{Arrival, RejectedRow};
 use earcon_tenancy::WorkspacePass;
 
@@ -42,7 +43,7 @@ struct Tally {
     bytes: u64,
     seq: u64,
     epoch: String,
-    /// Columns that are not used.
+    /// Columns and sheets that are not used, and rows out of order.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
     /// The first hundred problems, on the last line.
@@ -149,7 +150,7 @@ impl Import {
         let Portion { samples, problems, warning, rows, bytes_read } = portion;
         self.tally.rows += rows;
         self.tally.bytes = bytes_read;
-        self.tally.warning = self.tally.warning.take().or(warning);
+        self.tally.warning = join(self.tally.warning.take(), warning);
         self.tally.skipped += problems.len() as u64;
         problems.iter().for_each(|problem| self.list(problem.to_string()));
         // Cells that could not be read are the rows the parser refused. The import lists them
@@ -157,7 +158,8 @@ impl Import {
         let unparsed = problems.iter().map(|problem| RejectedRow { row: 0, error: problem.to_string() });
         let parsed =
             ParsedBatch { batches: by_kpi(samples.clone()), rejected: unparsed.collect(), ..ParsedBatch::default() };
-        let Submitted { receipt, epoch, .. } = self.commit(parsed).await?;
+        let Submitted { receipt, epoch, notes, .. } = self.commit(parsed).await?;
+        notes.into_iter().for_each(|note| self.list(note));
         self.tally.accepted += receipt.accepted;
         self.tally.late += receipt.late;
         self.tally.rejected += receipt.rejected.len() as u64;
@@ -186,7 +188,7 @@ impl Import {
         let retry = RetryLimits { give_up_after: GIVE_UP_AFTER, until_shutdown: true };
         match submit_with_retry(&self.state, &self.pass, parsed, self.arrival, retry).await {
             Ok(submitted) if submitted.receipt.failed > 0 => {
-                Err(format!("{} samples were not committed", submitted.receipt.failed))
+                Err(format!("{} not committed", counted(submitted.receipt.failed, "sample was", "samples were")))
             }
             Ok(submitted) => Ok(submitted),
             Err(GaveUp::ShuttingDown) => Err("the server is shutting down; send the file again".into()),

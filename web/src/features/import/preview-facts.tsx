@@ -1,6 +1,7 @@
 /** How a file is understood: its form, columns, first samples, and what would be skipped. */
 
 import { Fact } from "../../components/fact.tsx";
+import { counted, whole } from "../../format/count.ts";
 import { columnWords, DECIMALS, orderName, type Preview, separatorName, TIME_FORMATS, utcText } from "../../format/import.ts";
 import { labelsText } from "../../format/names.ts";
 
@@ -33,42 +34,50 @@ export function PreviewFacts({ preview, workbook }: { preview: Preview; workbook
           ))}
         </tbody>
       </table>
-      {columns.length > MAX_COLUMNS && <p className="muted">and {columns.length - MAX_COLUMNS} more</p>}
+      <More shown={MAX_COLUMNS} all={columns.length} />
       <h3>First samples</h3>
       {samples_total === 0 ? (
         <p role="alert">The first hundred rows have no sample that can be imported.</p>
       ) : (
         <SampleTable samples={samples.slice(0, SHOWN)} />
       )}
+      <More shown={SHOWN} all={samples_total} />
       {refused > 0 && (
         <div role="alert" data-testid="refused">
           <h3>Refused</h3>
           <p>
-            {refused === samples_total ? "All" : refused} {refused === 1 ? "sample" : "samples"} of the first hundred rows
-            would be refused:
+            {refused === samples_total && refused > 1 ? "All samples" : counted(refused, "sample", "samples")} of the
+            first hundred rows would be refused:
           </p>
           <ul className="problems">
             {refusals.map((refusal, at) => (
               <li key={at}>{refusal}</li>
             ))}
           </ul>
+          <More shown={refusals.length} all={refused} />
         </div>
       )}
       {skipped > 0 && (
         <>
           <h3>Skipped</h3>
           <p>
-            {skipped} {skipped === 1 ? "row or cell" : "rows or cells"} of the first hundred rows would be skipped:
+            {counted(skipped, "row or cell", "rows or cells")} of the first hundred rows would be skipped:
           </p>
           <ul className="problems" data-testid="skipped">
             {problems.map((problem, at) => (
               <li key={at}>{problem}</li>
             ))}
           </ul>
+          <More shown={problems.length} all={skipped} />
         </>
       )}
     </>
   );
+}
+
+/** Says how many of a list are not shown. */
+function More({ shown, all }: { shown: number; all: number }) {
+  return all > shown ? <p className="muted">and {whole(all - shown)} more</p> : null;
 }
 
 function SampleTable({ samples }: Pick<Preview, "samples">) {

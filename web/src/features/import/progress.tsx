@@ -1,5 +1,6 @@
 /** Progress and result of an import. */
 
+import { whole } from "../../format/count.ts";
 import { type ImportLine, importSummary, tooOldWords } from "../../format/import.ts";
 import { useLink } from "../../hooks/use-link.ts";
 import type { UploadState } from "./upload.ts";
@@ -39,6 +40,7 @@ export function Progress({ state, stop }: { state: UploadState; stop: () => void
 function Result({ name, line }: { name: string; line: ImportLine }) {
   const link = useLink();
   const problems = line.problems ?? [];
+  const unlisted = line.skipped + line.rejected - problems.length;
   return (
     <>
       <p>
@@ -54,6 +56,7 @@ function Result({ name, line }: { name: string; line: ImportLine }) {
           ))}
         </ul>
       )}
+      {problems.length > 0 && unlisted > 0 && <p className="muted">and {whole(unlisted)} more</p>}
     </>
   );
 }

@@ -2,9 +2,11 @@
 
 import { useEffect, useState } from "react";
 import type { Deletion, DeletionQuery, Labels } from "@earcon/client";
-import { Dialog } from "../../components/dialog.tsx";
+import { DialogForm, words } from "../../components/dialog-form.tsx";
+import { counted } from "../../format/count.ts";
 import { labelsText } from "../../format/names.ts";
 import { bounds, type Range } from "../../format/ranges.ts";
+import { period } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { openRoute } from "../../hooks/use-route.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
@@ -30,11 +32,7 @@ export function DeleteKpi({ kpi, series, range }: Props) {
       <button type="button" onClick={() => setShown(bounds(range, Date.now()))}>
         Delete …
       </button>
-      {shown !== null && (
-        <Dialog label={`Delete from ${kpi}`} onClose={() => setShown(null)}>
-          <DeleteForm kpi={kpi} choices={choices(series, shown)} close={() => setShown(null)} />
-        </Dialog>
-      )}
+      {shown !== null && <DeleteDialog kpi={kpi} choices={choices(series, shown)} close={() => setShown(null)} />}
     </div>
   );
 }
@@ -43,27 +41,26 @@ function choices(series: LiveSeries | undefined, [from, to]: [number, number]): 
   const labels: { labels?: Labels } = series === undefined ? {} : { labels: series.labels };
   const of = series === undefined ? "" : ` of ${labelsText(series.labels)}`;
   return [
-    { name: `Samples${of} in the time shown`, query: { ...labels, from, to } },
+    { name: `Samples${of} in the time shown: ${period(from, to)}`, query: { ...labels, from, to } },
     ...(series === undefined ? [] : [{ name: `The series ${labelsText(series.labels)}`, query: labels }]),
     { name: "The KPI with everything that belongs to it", query: {} },
   ];
 }
 
-function DeleteForm({ kpi, choices, close }: { kpi: string; choices: Choice[]; close(): void }) {
+function DeleteDialog({ kpi, choices, close }: { kpi: string; choices: Choice[]; close(): void }) {
   const { store } = useAppContext();
   const [chosen, setChosen] = useState(0);
   const [count, setCount] = useState<Deletion | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
+  const [uncounted, setUncounted] = useState<string | null>(null);
   const query = choices[chosen]?.query ?? {};
 
   useEffect(() => {
     let current = true;
     setCount(null);
-    setProblem(null);
+    setUncounted(null);
     store.api.delete(kpi, { ...query, dryRun: true }).then(
       (counted) => current && setCount(counted),
-      (error: unknown) => current && setProblem(String(error)),
+      (error: unknown) => current && setUncounted(words(error)),
     );
     return () => {
       current = false;
@@ -71,58 +68,47 @@ function DeleteForm({ kpi, choices, close }: { kpi: string; choices: Choice[]; c
   }, [store, kpi, chosen]);
 
   const run = async () => {
-    setBusy(true);
-    try {
-      const { scope } = await store.api.delete(kpi, query);
-      close();
-      if (scope === "kpi") {
-        openRoute({ page: "grid", workspace: store.api.workspace });
-      }
-    } catch (error) {
-      setProblem(String(error));
-      setBusy(false);
+    const { scope } = await store.api.delete(kpi, query);
+    if (scope === "kpi") {
+      openRoute({ page: "grid", workspace: store.api.workspace });
     }
   };
 
   return (
-    <form
-      method="dialog"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void run();
-      }}
+    <DialogForm
+      title={`Delete from ${kpi}`}
+      close={close}
+      action="Delete"
+      running="Deleting …"
+      danger
+      ready={count !== null}
+      run={run}
     >
-      <h2>Delete from {kpi}</h2>
-      <fieldset disabled={busy}>
-        <legend>What to delete</legend>
-        {choices.map(({ name }, i) => (
-          <label key={name} className="option">
-            <input type="radio" name="scope" checked={i === chosen} onChange={() => setChosen(i)} />
-            <span>{name}</span>
-          </label>
-        ))}
-      </fieldset>
-      <p role="status" data-testid="delete-count">
-        {count === null ? "Counting …" : `${words(count)} will be gone. This cannot be undone.`}
-      </p>
-      {problem !== null && <p className="notice">{problem}</p>}
-      <div className="actions">
-        <button type="button" onClick={close}>
-          Cancel
-        </button>
-        <button type="submit" className="danger" disabled={busy || count === null}>
-          Delete
-        </button>
-      </div>
-    </form>
+      {(busy) => (
+        <>
+          <fieldset disabled={busy}>
+            <legend>What to delete</legend>
+            {choices.map(({ name }, i) => (
+              <label key={name} className="option">
+                <input type="radio" name="scope" checked={i === chosen} onChange={() => setChosen(i)} />
+                <span>{name}</span>
+              </label>
+            ))}
+          </fieldset>
+          <p role="status" data-testid="delete-count">
+            {count === null ? "Counting …" : `${amount(count)} will be gone. This cannot be undone.`}
+          </p>
+          {uncounted !== null && <p className="notice">{uncounted}</p>}
+        </>
+      )}
+    </DialogForm>
   );
 }
 
-function words({ samples, series, anomalies }: Deletion): string {
-  const number = (n: number, one: string, many: string) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+function amount({ samples, series, anomalies }: Deletion): string {
   return [
-    number(samples, "sample", "samples"),
-    `of ${number(series, "series", "series")}`,
-    `and ${number(anomalies, "anomaly", "anomalies")}`,
+    counted(samples, "sample", "samples"),
+    `of ${counted(series, "series", "series")}`,
+    `and ${counted(anomalies, "anomaly", "anomalies")}`,
   ].join(" ");
 }

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import type { KpiSettings } from "@earcon/client";
-import { Dialog } from "../../components/dialog.tsx";
+import { CodeField, DialogForm } from "../../components/dialog-form.tsx";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 
@@ -22,11 +22,7 @@ export function KpiMeaning({ kpi }: { kpi: string }) {
       <button type="button" className="quiet" onClick={() => setOpen(true)}>
         {nothing ? "State them …" : "Change …"}
       </button>
-      {open && (
-        <Dialog label={`Unit and description of ${kpi}`} onClose={() => setOpen(false)}>
-          <MeaningForm kpi={kpi} stated={stated} close={() => setOpen(false)} />
-        </Dialog>
-      )}
+      {open && <MeaningDialog kpi={kpi} stated={stated} close={() => setOpen(false)} />}
     </div>
   );
 }
@@ -43,77 +39,53 @@ interface FormProps {
   close(): void;
 }
 
-function MeaningForm({ kpi, stated, close }: FormProps) {
+function MeaningDialog({ kpi, stated, close }: FormProps) {
   const { store } = useAppContext();
   const [unit, setUnit] = useState(stated?.unit ?? "");
   const [description, setDescription] = useState(stated?.description ?? "");
-  const [problem, setProblem] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
 
   const save = async () => {
-    setBusy(true);
-    setProblem(null);
     const given = (text: string) => (text.trim() === "" ? undefined : text.trim());
     const [newUnit, newDescription] = [given(unit), given(description)];
-    try {
-      await store.changeSettings(kpi, {
-        ...(newUnit === undefined ? {} : { unit: newUnit }),
-        ...(newDescription === undefined ? {} : { description: newDescription }),
-      });
-      close();
-    } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
-      setBusy(false);
-    }
+    await store.changeSettings(kpi, {
+      ...(newUnit === undefined ? {} : { unit: newUnit }),
+      ...(newDescription === undefined ? {} : { description: newDescription }),
+    });
   };
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        void save();
-      }}
+    <DialogForm
+      title={`Unit and description of ${kpi}`}
+      close={close}
+      action="Save"
+      running="Saving …"
+      ready
+      run={save}
     >
-      <h2>Unit and description of {kpi}</h2>
-      <label className="field">
-        <span>Unit, such as ms, By, % or EUR</span>
-        <input
-          type="text"
-          name="unit"
-          maxLength={LONGEST_UNIT}
-          autoComplete="off"
-          autoCapitalize="none"
-          spellCheck={false}
-          value={unit}
-          disabled={busy}
-          onChange={({ currentTarget }) => setUnit(currentTarget.value)}
-        />
-      </label>
-      <label className="field">
-        <span>Description, one sentence</span>
-        <textarea
-          name="description"
-          rows={3}
-          maxLength={LONGEST_DESCRIPTION}
-          value={description}
-          disabled={busy}
-          onChange={({ currentTarget }) => setDescription(currentTarget.value.replaceAll("\n", " "))}
-        />
-      </label>
-      <p className="muted">Senders change nothing of this afterwards. An empty field is removed.</p>
-      {problem !== null && (
-        <p className="notice" role="alert">
-          {problem}
-        </p>
+      {(busy) => (
+        <>
+          <CodeField
+            label="Unit, such as ms, By, % or EUR"
+            name="unit"
+            maxLength={LONGEST_UNIT}
+            value={unit}
+            disabled={busy}
+            onChange={setUnit}
+          />
+          <label className="field">
+            <span>Description, one sentence</span>
+            <textarea
+              name="description"
+              rows={3}
+              maxLength={LONGEST_DESCRIPTION}
+              value={description}
+              disabled={busy}
+              onChange={({ currentTarget }) => setDescription(currentTarget.value.replaceAll("\n", " "))}
+            />
+          </label>
+          <p className="muted">Senders change nothing of this afterwards. An empty field is removed.</p>
+        </>
       )}
-      <div className="actions">
-        <button type="button" onClick={close}>
-          Cancel
-        </button>
-        <button type="submit" disabled={busy}>
-          {busy ? "Saving …" : "Save"}
-        </button>
-      </div>
-    </form>
+    </DialogForm>
   );
 }

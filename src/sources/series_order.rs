@@ -1,0 +1,75 @@
+//! Finds samples of a file that will be late, because a newer one of their series is above them.
+
+use std::collections::HashMap;
+
+use super::SourceSample;
+use earcon_model::wording::counted;
+use earcon_model::{KpiName, Labels};
+
+/// Series that are followed. The samples of further ones are not looked at.
+const MOST_SERIES: usize = 100_000;
+
+/// The newest sample of each series so far, and how many were not newer.
+#[derive(Debug, Default)]
+pub(super) struct SeriesOrder {
+    newest: HashMap<KpiName, HashMap<Labels, i64>>,
+    series: usize,
+    late: u64,
+    /// The first late one, as messages name it.
+    first: Option<String>,
+}
+
+impl SeriesOrder {
+    /// Looks at the next sample.
+    pub(super) fn see(&mut self, one: &SourceSample) {
+        let at_ms = one.sample.timestamp_ms;
+        match self.newest.get_mut(&one.kpi).and_then(|series| series.get_mut(&one.labels)) {
+            Some(newest) if at_ms > *newest => *newest = at_ms,
+            Some(_) => {
+                self.late += 1;
+                self.first.get_or_insert_with(|| super::admissible::named(one));
+            }
+            None if self.series < MOST_SERIES => {
+                self.series += 1;
+                self.newest.entry(one.kpi.clone()).or_default().insert(one.labels.clone(), at_ms);
+            }
+            None => {}
+        }
+    }
+
+    /// A sentence about samples that are late. `None` if there are none.
+    pub(super) fn warning(&self) -> Option<String> {
+        let first = self.first.as_ref()?;
+        let late = counted(self.late, "sample comes", "samples come");
+        Some(format!(
+            "{late} after one of the same series that is as new or newer, first {first}: they are kept, but late, so \
+             they are not scored; sort the file by time"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use earcon_model::Sample;
+
+    fn see(order: &mut SeriesOrder, kpi: &str, labels: &str, timestamp_ms: i64) {
+        let (kpi, labels) = (KpiName::new(kpi).unwrap(), Labels::parse(labels).unwrap());
+        order.see(&SourceSample { kpi, labels, sample: Sample { timestamp_ms, value: 1.0 } });
+    }
+
+    #[test]
+    fn samples_behind_a_newer_one_of_their_series_are_counted() {
+        let mut order = SeriesOrder::default();
+        // Series one after the other are in order.
+        for (labels, at) in [("r:eu", 1_000), ("r:eu", 2_000), ("r:us", 1_000), ("r:us", 2_000)] {
+            see(&mut order, "a", labels, at);
+        }
+        see(&mut order, "b", "r:eu", 500);
+        assert_eq!(order.warning(), None);
+        see(&mut order, "a", "r:us", 1_500);
+        see(&mut order, "a", "r:us", 2_000);
+        let warning = order.warning().unwrap();
+        assert!(warning.starts_with("2 samples come after") && warning.contains("first a{r:us} at 1970-"), "{warning}");
+    }
+}
