@@ -7,7 +7,7 @@
 //! as the dashboard writes them, by `earcon_model::quantity`.
 
 use earcon_model::quantity::{Unit, thousands};
-use earcon_model::words::{departure, series_name};
+use earcon_model::wording::{departure, series_name};
 use earcon_model::{Anomaly, Direction, EpisodeEnd, Feature};
 
 /// A value that is less far off than this, in distances that the range allows, is said to be

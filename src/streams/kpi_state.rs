@@ -14,8 +14,9 @@ use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
 use earcon_model::wording::{counted, duration};
 use earcon_model::{
-    Acknowledgement, AheadOfClock, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, EpisodeEnd, Event, EventBody,
-    Feedback, KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId, rfc3339,
+    Acknowledgement, AheadOfClock, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, EpisodeEnd, Event,
+    EventBody, Feedback, KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable,
+    WorkspaceId, rfc3339,
 };
 
 /// Why a row was rejected. The text is fit to show to the sender.

@@ -8,7 +8,7 @@ use super::anomaly::{Acknowledgement, AnomalyId, Direction, Feature};
 use super::deletion::DeletionScope;
 use super::ids::{KpiName, Labels, Seq, WorkspaceId};
 use super::severity::Severity;
-use super::words::{departure, series_name};
+use super::wording::{departure, series_name};
 
 /// Names an incident for ever. The same incident found again in a replay has the same identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

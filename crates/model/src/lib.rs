@@ -18,7 +18,6 @@ mod severity;
 mod small;
 mod timestamp;
 pub mod wording;
-pub mod words;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, EpisodeEnd, Feature, Feedback, FeedbackOutcome};
 pub use batch::{AheadOfClock, Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};

@@ -2,7 +2,7 @@
 
 use super::data::PictureData;
 use earcon_model::quantity::Unit;
-use earcon_model::words::series_name;
+use earcon_model::wording::series_name;
 use earcon_model::{Anomaly, Feature};
 
 /// The width of a letter, in pixels. Both renderers use a fixed pitch.
