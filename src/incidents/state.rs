@@ -145,8 +145,8 @@ impl IncidentState {
         state
     }
 
-    /// Whether an onset is close enough to the beginning of the incident to join it. `spacing_ms` is
-    /// the sampling interval of the series, 0 while unknown.
+    /// Whether an onset is close enough to the beginning of the incident to join it. `spacing_ms`
+    /// is the sampling interval of the series, 0 while unknown.
     pub(super) fn is_near(&self, onset_ms: i64, spacing_ms: i64) -> bool {
         let gather = spacing_ms.saturating_mul(GATHER_INTERVALS).clamp(GATHER_MS.0, GATHER_MS.1);
         onset_ms.abs_diff(self.incident.opened_at_ms) <= gather as u64

@@ -3,7 +3,7 @@
 //! Hysteresis: an episode opens at `open_score`. It closes when the samples have been below
 //! `close_score` for a while of their own time: `calm_samples` in a row that last a minute, or at
 //! least three that last `calm_ms`. So a fast series is over after a minute, one sample a minute
-//! after a quarter of an hour, and an hourly one after six hours. Samples without a score (the
+//! after a quarter of an hour, and an hourly one after half a day. Samples without a score (the
 //! detector is warming up again) count as calm. In between it reports again only if its peak has
 //! clearly grown, and every `update_every` samples.
 
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(over_after(1_000), Some(60), "a minute");
         assert_eq!(over_after(60_000), Some(15), "a quarter of an hour");
         assert_eq!(over_after(300_000), Some(15));
-        assert_eq!(over_after(hour), Some(6), "six hours");
+        assert_eq!(over_after(hour), Some(12), "half a day");
         assert_eq!(over_after(24 * hour), Some(3), "three days");
     }
 }

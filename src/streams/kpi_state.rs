@@ -220,8 +220,8 @@ impl KpiState {
         self.next_stall_ms
     }
 
-    /// Marks and reports the series that have been silent for too long at `now_ms`, and closes their
-    /// episodes.
+    /// Marks and reports the series that have been silent for too long at `now_ms`, and closes
+    /// their episodes.
     pub fn check_stalls(&mut self, now_ms: i64) -> Vec<EventBody> {
         if self.next_stall_ms.is_none_or(|next| now_ms < next) {
             return Vec::new();

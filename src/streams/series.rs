@@ -192,8 +192,8 @@ impl Series {
         self.episode.end(ended_at_ms, EpisodeEnd::SeriesEnded)
     }
 
-    /// Notes that the series has been silent for too long. Returns the open episode, closed with the
-    /// newest sample: nothing says whether the anomaly goes on.
+    /// Notes that the series has been silent for too long. Returns the open episode, closed with
+    /// the newest sample: nothing says whether the anomaly goes on.
     pub(super) fn stall(&mut self) -> Option<AnomalyEvent> {
         self.presence = Presence::Stalled;
         self.episode.end(self.cadence.last_timestamp_ms(), EpisodeEnd::Stalled)

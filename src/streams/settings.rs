@@ -55,7 +55,7 @@ impl StreamOptions {
     pub fn for_detector(detector: DetectorName) -> Self {
         // During a long event, some values are ordinary. It ends after a long calm.
         let (close_score, calm_samples, calm_ms) = match detector {
-            DetectorName::SeasonReach => (0.499, 15, 21_600_000),
+            DetectorName::SeasonReach => (0.499, 15, 43_200_000),
         };
         Self {
             detector,

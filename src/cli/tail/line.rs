@@ -269,7 +269,7 @@ mod tests {
     fn an_incident_is_its_title() {
         let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"incident.opened","workspace":"local","subject":"incident/x","kpi":null,"data":{
             "id":"x","revision":1,"title":"a (host:1) repeats the same value, with 1 other series","state":"open","alerted":true,"alerted_at":5,
-            "opened_at":1,"closed_at":null,"merged_into":null,"surprise":4.5,"peak_score":0.9,"cause_seq":1,
+            "opened_at":1,"last_at":1,"closed_at":null,"merged_into":null,"severity":"warning","surprise":4.5,"peak_score":0.9,"cause_seq":1,
             "first_mover":{"kpi":"a","labels":{"host":"1"},"anomaly":"y"},"members_total":2,"members_open":2,"members":[],
             "timeline":[],"timeline_left_out":0,"acknowledged":null}}"#;
         let shown = plain(&Lines::default().event(&Event::from_json(text).unwrap()));

@@ -63,8 +63,8 @@ impl WireEntry {
 pub(crate) struct EntryBody {
     /// The algorithm, for example `season-reach-1`.
     detector: String,
-    /// `sensitivity`, `open_score`, `close_score`, `calm_samples`, `calm_seconds`, `update_every` and `warm_up`; an
-    /// absent option has its default.
+    /// `sensitivity`, `open_score`, `close_score`, `calm_samples`, `calm_seconds`, `update_every`
+    /// and `warm_up`; an absent option has its default.
     #[serde(default)]
     options: BTreeMap<String, f64>,
 }
