@@ -60,6 +60,37 @@ fn moderate_fault_of_the_first_day_does_not_pull_the_expected_value() {
 }
 
 #[test]
+fn ordinary_values_after_a_fault_are_ordinary() {
+    const MINUTES_AFTER: usize = 120;
+    let (mut red, mut opened_again, mut cases) = (0, 0, 0);
+    for (interval, day) in [(10_000, 6 * DAY), (MINUTE, DAY)] {
+        let per_minute = (MINUTE / interval) as usize;
+        for seed in 0..6 {
+            for (minutes, factor) in [(25, 2.0), (25, 0.5), (10, 3.0), (60, 0.2), (25, 6.0)] {
+                let mut dice = Dice::new(seed * 31 + minutes as u64);
+                let start = 2 * day + 500;
+                let fault = start..start + minutes * per_minute;
+                let turn = std::f64::consts::TAU / day as f64;
+                let ordinary = |dice: &mut Dice, i: usize| match seed % 3 {
+                    0 => 100.0 + 3.0 * dice.normal(),
+                    1 => (4.6 + 0.15 * dice.normal()).exp(),
+                    _ => 100.0 + 40.0 * (i as f64 * turn).sin() + 4.0 * dice.normal(),
+                };
+                let value = |i: usize| ordinary(&mut dice, i) * if fault.contains(&i) { factor } else { 1.0 };
+                let values: Vec<f64> = (0..fault.end + MINUTES_AFTER * per_minute).map(value).collect();
+                let (samples, opened) = run(interval, values);
+                let last = samples[fault.end..].iter().rposition(|sample| sample.score >= Some(0.5));
+                red += last.map_or(0, |last| last / per_minute + 1);
+                opened_again += opened.iter().filter(|anomaly| row_of(anomaly, interval) >= fault.end).count();
+                cases += 1;
+            }
+        }
+    }
+    assert!(red <= 2 * cases, "{red} minutes in {cases} cases");
+    assert!(opened_again <= cases / 6, "{opened_again} anomalies in {cases} cases");
+}
+
+#[test]
 fn edge_of_an_hour_with_a_usual_disturbance_falls_step_by_step() {
     // Every five minutes; a job at three makes the values of its hour wild.
     let mut dice = Dice::new(11);

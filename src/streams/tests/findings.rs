@@ -112,7 +112,8 @@ fn a_new_level_is_one_episode_that_ends() {
         let dice = &mut Dice::new(3);
         let value = |dice: &mut Dice| 100.0 + 5.0 * dice.normal();
         let mut values: Vec<f64> = (0..1_000).map(|_| value(dice)).collect();
-        values.extend((0..600).map(|_| factor * value(dice)));
+        // The level is accepted after an hour.
+        values.extend((0..5_000).map(|_| factor * value(dice)));
         let bodies = fresh().push(&[every(1_000, &values)], START + 1_000_000_000).bodies;
         let count = |name| bodies.iter().filter(|body| body.event_type().as_str() == name).count();
         assert!((1..=2).contains(&count("anomaly.opened")), "times {factor}: {}", count("anomaly.opened"));

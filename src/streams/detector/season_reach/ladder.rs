@@ -56,9 +56,21 @@ impl Ladder {
         means
     }
 
-    /// Learns the means and the distances of one value, which are in units of values.
-    pub(super) fn learn_means(&mut self, means: &[f64; STEPS], distances: &[f64; STEPS], early: f64, judged: bool) {
-        self.means = *means;
+    /// Learns the means and the distances of one value, which are in units of values. Means without
+    /// outliers are those of ordinary values after a fault too.
+    pub(super) fn learn_means(
+        &mut self,
+        means: &[f64; STEPS],
+        distances: &[f64; STEPS],
+        early: f64,
+        judged: bool,
+        outlier: bool,
+    ) {
+        if outlier {
+            self.means[0] = means[0];
+        } else {
+            self.means = *means;
+        }
         let rate = larger(SCALE_RATE, early);
         for (deviation, distance) in self.deviations.iter_mut().zip(distances) {
             let most = SCALE_OUTLIER * *deviation + 1e-9 * larger(*deviation, f64::MIN_POSITIVE);

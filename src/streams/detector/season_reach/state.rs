@@ -9,7 +9,7 @@ use super::limiter::Limiter;
 use super::repeats::{HourlyRepeats, Repeats};
 use super::season::{DAY_MS, Place, Profiles, Season, Seasonal};
 use super::steps::Steps;
-use crate::arithmetic::{exp2_neg, larger, log2};
+use crate::arithmetic::{exp2_neg, larger, log2, smaller};
 use crate::detector::features::FeatureState;
 use crate::detector::score::Score;
 use crate::settings::StreamSettings;
@@ -28,12 +28,16 @@ const CADENCE_MS: f64 = 300_000.0;
 const CADENCE: (f64, f64) = (0.36, 2.0);
 /// Surprise from which a value is an outlier, which moves no baseline.
 const OUTLIER: f64 = 1.15;
-/// Share of the bare edge from which a value after an outlier, on its side, is another one: a fault
-/// goes on although its values are not all as far out as its first one.
-const GOES_ON: f64 = 0.3;
-/// Outliers on one side after which their level is accepted: three hours, within these bounds.
+/// Share of the bare edge of the first outlier from which a value after it, on its side, is another
+/// one: a fault goes on although its values are not all as far out as its first one.
+const GOES_ON: f64 = 0.4;
+/// Outliers on one side after which their level is accepted: three hours, within these bounds, but
+/// at least an hour of them.
 const ACCEPTED_DAYS: f64 = 0.125;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
+const ACCEPTED_LEAST_DAYS: f64 = 1.0 / 24.0;
+/// Limit of the counter of outliers.
+const MOST_OUTLIERS: f64 = 32_000.0;
 /// An accepted level this many edges away is another source, and one with this many times the
 /// expected value, or this part of it, is another unit: the series is forgotten.
 const ANOTHER_SOURCE: f64 = 15.0;
@@ -59,6 +63,8 @@ pub(super) struct State {
     seen: u32,
     /// Outliers on one side: above 0 above, below 0 below.
     outliers: i16,
+    /// Bare edge at the first of them.
+    first_edge: f64,
     ladder: Ladder,
     limiter: Limiter,
     steps: Steps,
@@ -88,6 +94,7 @@ impl Stored for State {
         self.cadences.put(out);
         self.seen.put(out);
         self.outliers.put(out);
+        self.first_edge.put(out);
         self.ladder.put(out);
         self.limiter.put(out);
         self.steps.put(out);
@@ -107,6 +114,7 @@ impl Stored for State {
             cadences: Stored::read(from)?,
             seen: Stored::read(from)?,
             outliers: Stored::read(from)?,
+            first_edge: Stored::read(from)?,
             ladder: Stored::read(from)?,
             limiter: Stored::read(from)?,
             steps: Stored::read(from)?,
@@ -148,6 +156,7 @@ impl State {
             cadences: [1.0; STEPS],
             seen: 0,
             outliers: 0,
+            first_edge: 0.0,
             ladder: Ladder::starting_at(value),
             limiter: Limiter::new(),
             steps: Steps::starting_at(value),
@@ -235,9 +244,13 @@ impl State {
         let (below, above) = self.ladder.followed();
         let base = self.ladder.baselines[0];
         let distance = now.rest - base;
-        let outlier = outlier || (now.judged && self.goes_on(found.z[0]));
+        let goes_on = now.judged && self.goes_on(found.z[0]);
+        if outlier && !goes_on {
+            self.first_edge = self.ladder.edge(0, found.z[0] > 0.0);
+        }
+        let outlier = outlier || goes_on;
         if self.seen > 0 {
-            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged);
+            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged, outlier);
         }
         if now.judged {
             let k = seen - f64::from(JUDGED_FROM);
@@ -257,8 +270,12 @@ impl State {
             self.ladder.accept(now.rest);
         }
         let profiles = &mut self.cold.profiles;
-        let change =
-            self.season.compare(now.value, &now.seasonal.candidates, self.per_day, age_ms, now.judged, profiles);
+        // Errors during a fault say nothing about the candidates.
+        let change = if frozen {
+            None
+        } else {
+            self.season.compare(now.value, &now.seasonal.candidates, self.per_day, age_ms, now.judged, profiles)
+        };
         if let Some((difference, ratio)) = change {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
@@ -285,7 +302,7 @@ impl State {
     /// Whether a value at this distance continues the outliers before it.
     fn goes_on(&self, z: f64) -> bool {
         let same_side = self.outliers != 0 && (self.outliers > 0) == (z > 0.0);
-        same_side && z.abs() >= GOES_ON * self.ladder.edge(0, z > 0.0)
+        same_side && z.abs() >= GOES_ON * smaller(self.first_edge, self.ladder.edge(0, z > 0.0))
     }
 
     /// Counts outliers in a row on one side. Returns whether their level is accepted now.
@@ -293,11 +310,12 @@ impl State {
         let z = found.z[0];
         if outlier || z.abs() >= self.ladder.edge(0, z > 0.0) {
             let side = if z > 0.0 { 1 } else { -1 };
-            self.outliers = if self.outliers * side < 0 { side } else { self.outliers + side };
+            self.outliers = if self.outliers.signum() * side < 0 { side } else { self.outliers.saturating_add(side) };
         } else {
             self.outliers -= self.outliers.signum();
         }
-        let accepted = f64::from(self.outliers.abs()) >= (ACCEPTED_DAYS * self.per_day).clamp(ACCEPTED.0, ACCEPTED.1);
+        let most = larger(ACCEPTED.1, smaller(ACCEPTED_LEAST_DAYS * self.per_day, MOST_OUTLIERS));
+        let accepted = f64::from(self.outliers.abs()) >= (ACCEPTED_DAYS * self.per_day).clamp(ACCEPTED.0, most);
         if accepted {
             self.outliers = 0;
         }
