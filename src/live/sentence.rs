@@ -27,7 +27,7 @@ pub fn sentence_of(finding: &str, anomaly: &Anomaly) -> String {
     let until = anomaly.closed_at_ms.map(|_| format!(", until {}", time(anomaly.last_at_ms))).unwrap_or_default();
     let samples = if anomaly.samples == 1 { "sample" } else { "samples" };
     let over = match anomaly.end {
-        Some(EpisodeEnd::Calm) => "; it is over because its values were in the expected range again",
+        Some(EpisodeEnd::Calm) => "; it is over because its values were in the range expected by then",
         Some(EpisodeEnd::SeriesEnded) => "; it is over because its series ended",
         Some(EpisodeEnd::Stalled) => "; it is over because its series stalled",
         Some(EpisodeEnd::Deleted) => "; it is over because a person deleted samples of it",

@@ -36,7 +36,7 @@ fn every_number_of_ten_thousand_sentences_is_that_of_its_anomaly() {
     }
     // All that a sentence can say is among them.
     for what in ["is above the expected range", "is below the expected range", "repeats the same value"] {
-        for over in ["None", "in the expected range again", "series ended", "deleted samples"] {
+        for over in ["None", "in the range expected by then", "series ended", "deleted samples"] {
             let found = seen.iter().any(|one| one.starts_with(what) && one.contains(over));
             assert!(found, "seed {seed}: {what}, {over}: {seen:?}");
         }
@@ -183,7 +183,7 @@ fn check_times(anomaly: &Anomaly, said: &Said, problem: &dyn Fn(&str) -> String)
     assert_eq!(said.until_ms, anomaly.closed_at_ms.map(|_| second(anomaly.last_at_ms)), "{}", problem("until"));
     assert_eq!(said.samples, anomaly.samples, "{}", problem("samples"));
     let over = anomaly.end.map(|end| match end.as_str() {
-        "calm" => "its values were in the expected range again",
+        "calm" => "its values were in the range expected by then",
         "series_ended" => "its series ended",
         "stalled" => "its series stalled",
         "deleted" => "a person deleted samples of it",

@@ -16,7 +16,7 @@ pub fn sentence(anomaly: &Anomaly, zone: &TimeZone) -> String {
     let until = anomaly.closed_at.map(|_| format!(", until {}", time(anomaly.last_at, zone))).unwrap_or_default();
     let samples = if anomaly.samples == 1 { "sample" } else { "samples" };
     let over = match anomaly.end.as_deref() {
-        Some("calm") => "; it is over because its values were in the expected range again",
+        Some("calm") => "; it is over because its values were in the range expected by then",
         Some("series_ended") => "; it is over because its series ended",
         Some("stalled") => "; it is over because its series stalled",
         Some("deleted") => "; it is over because a person deleted samples of it",

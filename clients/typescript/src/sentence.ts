@@ -7,7 +7,7 @@ const FIRST_MS = -30_610_224_000_000;
 const END_MS = 253_402_128_000_000;
 
 const OVER: Record<string, string> = {
-  calm: "; it is over because its values were in the expected range again",
+  calm: "; it is over because its values were in the range expected by then",
   series_ended: "; it is over because its series ended",
   stalled: "; it is over because its series stalled",
   deleted: "; it is over because a person deleted samples of it",

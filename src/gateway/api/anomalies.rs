@@ -29,6 +29,7 @@ const MAX_NOTE: usize = 2_000;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct AnomaliesParams {
     kpi: Option<String>,
     /// `region:eu,zone:a`

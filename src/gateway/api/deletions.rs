@@ -27,6 +27,7 @@ use earcon_ports::PortError;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct KpiParams {
     /// `true` only counts.
     #[serde(default)]
@@ -35,6 +36,7 @@ pub(crate) struct KpiParams {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct WorkspaceParams {
     /// The name of the workspace again, against mistakes.
     confirm: Option<String>,
@@ -45,6 +47,7 @@ pub(crate) struct WorkspaceParams {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RangeParams {
     /// First time to delete, inclusive; the beginning when absent.
     from: Option<String>,

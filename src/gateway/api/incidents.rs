@@ -30,6 +30,7 @@ const AT_A_TIME: usize = 16;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct IncidentsParams {
     /// Only open, or only closed ones.
     open: Option<bool>,

@@ -28,6 +28,7 @@ const MAX_STEPS: i64 = 20_000;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SamplesParams {
     /// First time wanted, inclusive; one hour before `to` when absent.
     from: Option<String>,

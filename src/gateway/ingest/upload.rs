@@ -52,6 +52,7 @@ const LINES: usize = 16;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct UploadParams {
     /// The KPI of the only value column, or the prefix of several; without it, columns and rows
     /// name them.

@@ -153,6 +153,24 @@ fn a_target_that_was_down_at_its_first_scrapes_is_seen_when_it_goes_down() {
 }
 
 #[test]
+fn a_target_that_stays_down_stays_anomalous_for_an_hour() {
+    for (interval, before) in [(15_000, 400), (MINUTE, 120), (MINUTE, 70)] {
+        let minutes = if interval == MINUTE { 120 } else { 60 };
+        let down = minutes * (MINUTE / interval) as usize;
+        let values = (0..before + 2 * down).map(|i| if i >= before { 0.0 } else { 1.0 });
+        let (samples, opened) = run(interval, values.collect::<Vec<_>>());
+        assert_eq!(opened.len(), 1, "every {interval} ms, {before} before");
+        let anomalous = samples[before..].iter().filter(|sample| sample.score >= Some(0.5)).count();
+        assert!((down - 2..=down + 2).contains(&anomalous), "{anomalous} of {down}");
+        // It is up again: no news.
+        let up = (0..before + 100).map(|i| if (before..before + 50).contains(&i) { 0.0 } else { 1.0 });
+        let (samples, opened) = run(interval, up.collect::<Vec<_>>());
+        assert_eq!(opened.len(), 1, "every {interval} ms, {before} before");
+        assert!(samples[before + 50..].iter().all(|sample| sample.score < Some(0.5)));
+    }
+}
+
+#[test]
 fn a_weekly_pattern_counts_from_the_second_week() {
     // Every five minutes; the daily course of weekends is half as high.
     let mut dice = Dice::new(9);

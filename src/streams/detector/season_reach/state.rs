@@ -65,6 +65,9 @@ pub(super) struct State {
     outliers: i16,
     /// Bare edge at the first of them.
     first_edge: f64,
+    /// The held level that was left, and for how many values more it is expected; 0 if none was.
+    left_level: f64,
+    left_for: u32,
     ladder: Ladder,
     limiter: Limiter,
     steps: Steps,
@@ -95,6 +98,8 @@ impl Stored for State {
         self.seen.put(out);
         self.outliers.put(out);
         self.first_edge.put(out);
+        self.left_level.put(out);
+        self.left_for.put(out);
         self.ladder.put(out);
         self.limiter.put(out);
         self.steps.put(out);
@@ -115,6 +120,8 @@ impl Stored for State {
             seen: Stored::read(from)?,
             outliers: Stored::read(from)?,
             first_edge: Stored::read(from)?,
+            left_level: Stored::read(from)?,
+            left_for: Stored::read(from)?,
             ladder: Stored::read(from)?,
             limiter: Stored::read(from)?,
             steps: Stored::read(from)?,
@@ -157,6 +164,8 @@ impl State {
             seen: 0,
             outliers: 0,
             first_edge: 0.0,
+            left_level: 0.0,
+            left_for: 0,
             ladder: Ladder::starting_at(value),
             limiter: Limiter::new(),
             steps: Steps::starting_at(value),
@@ -205,10 +214,30 @@ impl State {
             (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
         let surprise = larger(found.surprise / self.limiter.factor(), stuck);
         let left = held.is_some_and(|band| !within(band, value));
+        self.leave(&now, left);
         if self.learn(&now, &found, surprise >= OUTLIER || left, age_ms) {
             *self = Self::starting_at(timestamp_ms, value);
         }
         score
+    }
+
+    /// A held level that is left stays expected until its new value is accepted.
+    fn leave(&mut self, now: &Now, left: bool) {
+        match (left, self.left_for) {
+            (false, _) => self.left_for = 0,
+            (true, 0) => (self.left_level, self.left_for) = (self.steps.last(), self.accepted_after() as u32),
+            (true, 1) => {
+                self.left_for = 0;
+                self.ladder.accept(now.rest);
+            }
+            (true, more) => self.left_for = more - 1,
+        }
+    }
+
+    /// Values of a new level after which it is accepted.
+    fn accepted_after(&self) -> f64 {
+        let most = larger(ACCEPTED.1, smaller(ACCEPTED_LEAST_DAYS * self.per_day, MOST_OUTLIERS));
+        (ACCEPTED_DAYS * self.per_day).clamp(ACCEPTED.0, most)
     }
 
     /// Learns the time of a value, and looks up what is known of it.
@@ -314,8 +343,7 @@ impl State {
         } else {
             self.outliers -= self.outliers.signum();
         }
-        let most = larger(ACCEPTED.1, smaller(ACCEPTED_LEAST_DAYS * self.per_day, MOST_OUTLIERS));
-        let accepted = f64::from(self.outliers.abs()) >= (ACCEPTED_DAYS * self.per_day).clamp(ACCEPTED.0, most);
+        let accepted = f64::from(self.outliers.abs()) >= self.accepted_after();
         if accepted {
             self.outliers = 0;
         }

@@ -107,15 +107,17 @@ impl State {
         (smaller(down + noise, 0.0), larger(up - noise, 0.0))
     }
 
-    /// The band of a level that the series has held for long, half to twice of it; `None` if it
-    /// has not, or if it often changes.
+    /// The band of a level that the series has held for long, or has left lately; `None` if it has
+    /// not, or if it often changes.
     pub(super) fn held(&self, now: &Now) -> Option<(f64, f64)> {
+        if self.left_for > 0 {
+            return Some(around(self.left_level));
+        }
         let (level, run, changes) = (self.steps.last(), self.repeats.run(), f64::from(self.steps.changes()));
         let needed = if changes == 0.0 { HELD.0 } else { HELD.1 * changes * changes };
         let long = run >= needed && run * now.interval_ms >= HELD_MS;
         let rare = self.steps.changes() < CHANGES && level != 0.0;
-        let (near, far) = (0.5 * level, 2.0 * level);
-        (rare && long).then_some((near.min(far), near.max(far)))
+        (rare && long).then(|| around(level))
     }
 
     /// The score of a value, with its band.
@@ -198,6 +200,12 @@ impl State {
         let [lower, upper] = ends.map(|end| (end + now.season).clamp(-f64::MAX, f64::MAX));
         Band::new(expected, lower, upper, self.bounds.range(self.seen))
     }
+}
+
+/// Half to twice of a level.
+fn around(level: f64) -> (f64, f64) {
+    let (near, far) = (0.5 * level, 2.0 * level);
+    (near.min(far), near.max(far))
 }
 
 /// The part of a distance beyond a tolerated range around 0.
