@@ -22,7 +22,6 @@ const HEADER: &str = "x-earcon-workspace";
 /// The query parameters of every way to send samples over HTTP.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct IngestParams {
     /// The samples are history: they train the baseline and raise no alerts.
     #[serde(default)]

@@ -49,7 +49,7 @@ fn reason(shown: &Value) -> String {
 async fn candidate_that_alerts_too_often_is_rolled_back() {
     let server = Server::start().await;
     feed(&server, 0, 200).await;
-    put(&server, "nervous", json!({"sensitivity": 4, "calm_samples": 3}))
+    put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.9, "close_score": 0.89, "calm_samples": 3}))
         .await;
     let mut policy = patient();
     policy["limits"]["alerts_per_10k"] = json!(5);
