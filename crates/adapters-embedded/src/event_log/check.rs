@@ -82,7 +82,7 @@ pub(crate) struct LogCheck {
     pub(super) segments: Vec<Checked>,
     /// Files of segments that a trim had removed from the log, and incomplete files.
     pub(super) leftovers: Vec<PathBuf>,
-    /// Files with the name of a segment that this log cannot have.
+    /// Files with the name of a segment that this log cannot have. Their content may be a segment.
     pub(super) strays: Vec<PathBuf>,
     /// Segments that a repair has moved and not put in place.
     pub(super) moved: Vec<PathBuf>,

@@ -25,7 +25,7 @@ impl LogCheck {
         }
         let Some(Bounds { first, last }) = Bounds::of(&files, self.own_mark(), self.log_id)? else { return Ok(()) };
         let mut files: BTreeMap<u64, SegmentFile> = files.into_iter().map(|file| (file.number, file)).collect();
-        self.set_apart(&mut files, first, last);
+        self.set_apart(&mut files, first, last)?;
         let mut at: Position = (self.own_mark().map(|mark| mark.first), None);
         let mut number = first;
         loop {
@@ -49,18 +49,25 @@ impl LogCheck {
     }
 
     /// Removes files that are no segments of the log.
-    fn set_apart(&mut self, files: &mut BTreeMap<u64, SegmentFile>, first: u64, last: u64) {
+    fn set_apart(&mut self, files: &mut BTreeMap<u64, SegmentFile>, first: u64, last: u64) -> io::Result<()> {
         let outside: Vec<u64> = files.keys().copied().filter(|number| *number < first || *number > last).collect();
         let has_mark = self.own_mark().is_some();
         for number in outside {
-            let Some(SegmentFile { path, .. }) = files.remove(&number) else { continue };
-            if number < first && has_mark {
-                self.leftovers.push(path);
-            } else {
-                self.damage(&path, None, "no segment of this log has this name, and nothing in the file is of it");
-                self.strays.push(path);
+            let Some(file) = files.remove(&number) else { continue };
+            if number < first && has_mark && file.is_rest_of_trim(self.log_id)? {
+                self.leftovers.push(file.path);
+                continue;
             }
+            let what = match &file.foreign {
+                Some(header) if header.belongs(&self.workspace, self.log_id, header.number) => {
+                    format!("no segment of this log has this name. The file is segment {} of it", header.number)
+                }
+                _ => "no segment of this log has this name, and nothing in the file is of it".to_owned(),
+            };
+            self.damage(&file.path, None, what);
+            self.strays.push(file.path);
         }
+        Ok(())
     }
 
     /// Where the segment before `following` ends.

@@ -255,6 +255,57 @@ async fn stray_file_with_a_huge_number_is_one_damage() {
     }
 }
 
+/// Renames segment `from` (counted from the oldest) to `to`, with and without the mark.
+async fn renamed_segment_is_put_back(from: usize, to: u64) {
+    let (original, first) = known_log(true).await;
+    for with_mark in [true, false] {
+        let scratch = original.copied();
+        let (path, name) = (segments(&scratch)[from].clone(), segment_path(&log_dir(&scratch), to));
+        fs::rename(&path, &name).unwrap();
+        if !with_mark {
+            fs::remove_file(log_dir(&scratch).join("MARK")).unwrap();
+        }
+        let text = refusal(&scratch);
+        assert!(text.contains(&name.display().to_string()) && !text.contains("nothing in the file"), "{text}");
+        let (missing, record) = repaired(&scratch);
+        assert!(record.contains(&name.display().to_string()), "{record}");
+        assert!(path.exists() && !name.exists(), "{from} to {to}, mark {with_mark}");
+        assert_eq!(sequences(&missing).1.is_some(), !with_mark, "{missing:?}");
+        assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first..=EVENTS), "{from} to {to}");
+    }
+}
+
+#[tokio::test]
+async fn segment_that_was_renamed_is_put_back() {
+    let (original, _) = known_log(true).await;
+    let last = segments(&original).len() - 1;
+    for from in [0, 1, last / 2, last] {
+        for to in [0, 1, 7_000] {
+            renamed_segment_is_put_back(from, to).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn copy_of_a_segment_under_another_name_is_kept_as_damaged() {
+    let (original, first) = known_log(true).await;
+    for (to, with_header) in [(0, true), (0, false), (7_000, true)] {
+        let scratch = original.copied();
+        let name = segment_path(&log_dir(&scratch), to);
+        let mut bytes = fs::read(&segments(&scratch)[1]).unwrap();
+        if !with_header {
+            bytes[0] ^= 1;
+        }
+        fs::write(&name, &bytes).unwrap();
+        let text = refusal(&scratch);
+        assert!(text.contains(&name.display().to_string()), "{text}");
+        repaired(&scratch);
+        assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first..=EVENTS));
+        let kept = fs::read_dir(log_dir(&scratch).join("damaged")).unwrap();
+        assert!(kept.into_iter().any(|entry| fs::read(entry.unwrap().path()).unwrap() == bytes), "{name:?} is kept");
+    }
+}
+
 #[tokio::test]
 async fn run_of_missing_segments_is_one_damage() {
     let (original, first) = known_log(true).await;
