@@ -317,5 +317,5 @@ impl LogCheck {
 /// The events from `first` on, of which those before `known` are known to have been there.
 pub(super) fn open_end(first: Seq, known: Seq) -> Missing {
     let last = (known > first).then(|| known - 1);
-    Missing { first, last, is_open: true, after_ms: None, before_ms: None }
+    Missing { first, last, is_open: true, or_removed: false, after_ms: None, before_ms: None }
 }

@@ -89,6 +89,28 @@ async fn lost_mark_and_last_segment_leave_the_end_unknown() {
 }
 
 #[tokio::test]
+async fn lost_mark_leaves_the_beginning_unknown() {
+    let (original, first) = known_log(true).await;
+    for count in [0, 1, 3] {
+        let scratch = original.copied();
+        fs::remove_file(log_dir(&scratch).join("MARK")).unwrap();
+        let files = segments(&scratch);
+        files[..count].iter().for_each(|path| fs::remove_file(path).unwrap());
+        let (header, _) = super::super::check::read_header(&files[count]).unwrap().unwrap();
+        let last = header.first - 1;
+        let text = refusal(&scratch);
+        let stated = text.split(&format!("sequence numbers 1 to {last} (before ")).nth(1).expect(&text);
+        assert!(stated.contains("), or retention removed them"), "{text}");
+        let (missing, record) = repaired(&scratch);
+        assert_eq!((missing[0].first, missing[0].last, missing[0].or_removed), (1, Some(last), true));
+        let stated = record.split("Events that are lost:").nth(1).unwrap();
+        assert!(stated.contains(&format!("  sequence numbers 1 to {last} (before ")), "{record}");
+        assert!(stated.contains("), or retention removed them\n"), "{record}");
+        assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first.max(last + 1)..=EVENTS));
+    }
+}
+
+#[tokio::test]
 async fn lost_last_segment_behind_an_old_mark_leaves_the_end_unknown() {
     let (original, _) = known_log(false).await;
     let store = open_small(&original).unwrap();
@@ -247,7 +269,8 @@ async fn stray_file_with_a_huge_number_is_one_damage() {
             let text = refusal(&scratch);
             assert!(text.contains(&stray.display().to_string()), "{text}");
             let report = doctor::check(scratch.path()).unwrap();
-            assert!(report.logs.iter().all(|log| log.damages.len() <= 3), "{report:?}");
+            // The mark, the stray file, the beginning and the end.
+            assert!(report.logs.iter().all(|log| log.damages.len() <= 4), "{report:?}");
             repaired(&scratch);
             assert!(!stray.exists());
             assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first..=EVENTS));
