@@ -9,8 +9,8 @@ use crate::event_log::deletion::{complete_deletions, remove_data, still_known};
 use crate::event_log::limits;
 use crate::event_log::registry::unusable;
 use crate::event_log::repair::{RepairContext, Repaired};
-use crate::event_log::report::LogReport;
-use crate::event_log::states::{Checks, State, check_all, check_with};
+use crate::event_log::report::{LogReport, doubt_of_earlier};
+use crate::event_log::states::{Checks, State, check_all, check_with, deleted_names};
 pub use crate::open_error::OpenError;
 use crate::settings::EmbeddedSettings;
 
@@ -145,11 +145,15 @@ fn repair_logs(
     let mut doubts = Vec::new();
     if let Some(plan) = plan {
         let losses = &mut plan.losses;
+        let earlier = deleted_names(database).map_err(failure)?;
         for state in &states {
-            let of_history = state.report(&logs).doubt_of_history().filter(|_| losses.is_rewound);
+            let is_again = losses.is_lacking && earlier.contains(state.workspace().as_str());
+            let of_earlier = is_again.then(|| doubt_of_earlier(state.workspace()));
+            let of_history = if losses.is_rewound { state.report(&logs).doubts_of_history() } else { Vec::new() };
             let of_end = losses.older_than.as_ref().and_then(|newest| state.doubt_of_end(newest));
-            let new = of_history.into_iter().chain(of_end).filter(|doubt| !losses.doubts.contains(doubt));
-            losses.doubts.extend(new.collect::<Vec<_>>());
+            let found = of_earlier.into_iter().chain(of_history).chain(of_end);
+            let new: Vec<_> = found.filter(|doubt| !losses.doubts.contains(doubt)).collect();
+            losses.doubts.extend(new);
         }
         plan.save(dir).map_err(not_writable)?;
         doubts.clone_from(&plan.losses.doubts);

@@ -41,6 +41,8 @@ pub(crate) struct DatabaseLosses {
     pub(crate) kept: Vec<Finding>,
     /// Whether history is read again from the logs.
     pub(crate) is_rewound: bool,
+    /// Whether commits of any table may be lost, except those of the snapshots.
+    pub(crate) is_lacking: bool,
     /// The commits that marks name, if the database was an older copy.
     pub(crate) older_than: Option<LastCommits>,
     /// Workspaces that were deleted, and that an older database still had.
@@ -234,7 +236,7 @@ impl Repair<'_> {
         let (layout, losses) = (Layout::new(self.dir.database()), &mut self.plan.losses);
         let kept = done.kept.iter().enumerate();
         losses.kept = kept.map(|(code, kept)| Finding::new(layout.table(code), kept.sentence(code))).collect();
-        losses.is_rewound = done.is_rewound;
+        (losses.is_rewound, losses.is_lacking) = (done.is_rewound, done.is_lacking);
         losses.older_than = marks.later_than_own();
         losses.begins = Some(begins);
         if done.is_rewound {

@@ -58,6 +58,8 @@ pub(super) struct Rewritten {
     pub(super) kept: [Kept; TABLES.len()],
     /// Whether the cursors of history are at the beginning, so that it is read again.
     pub(super) is_rewound: bool,
+    /// Whether commits of any table may be lost, except those of the snapshots.
+    pub(super) is_lacking: bool,
 }
 
 /// Writes the new database at `target`, durably. `numbers` are those of its last commits.
@@ -100,14 +102,15 @@ pub(super) fn rewrite(
     }
     let is_in_doubt = |table: &Table| {
         let kept = &kept[table.code()];
-        is_history(table.code()) && (kept.is_cut || kept.lost.is_some() || salvage.is_in_doubt(*table))
+        kept.is_cut || kept.lost.is_some() || salvage.is_in_doubt(*table)
     };
-    let is_rewound = Table::all().iter().any(is_in_doubt);
+    let is_rewound = Table::all().iter().any(|table| is_history(table.code()) && is_in_doubt(table));
+    let is_lacking = Table::all().iter().any(|table| *table != Table::of_snapshots() && is_in_doubt(table));
     if is_rewound {
         guarded(|| rewind(&new))?;
     }
     guarded(|| new.persist(PersistMode::SyncAll))?;
-    Ok(Rewritten { kept, is_rewound })
+    Ok(Rewritten { kept, is_rewound, is_lacking })
 }
 
 /// Keys between which records could not be read.

@@ -82,7 +82,7 @@ pub(crate) struct LogCheck {
     pub(super) segments: Vec<Checked>,
     /// Files of segments that a trim had removed from the log, and incomplete files.
     pub(super) leftovers: Vec<PathBuf>,
-    /// Files with the name of a segment that this log cannot have.
+    /// Files with the name of a segment that this log cannot have. Their content may be a segment.
     pub(super) strays: Vec<PathBuf>,
     /// Segments that a repair has moved and not put in place.
     pub(super) moved: Vec<PathBuf>,
@@ -317,5 +317,5 @@ impl LogCheck {
 /// The events from `first` on, of which those before `known` are known to have been there.
 pub(super) fn open_end(first: Seq, known: Seq) -> Missing {
     let last = (known > first).then(|| known - 1);
-    Missing { first, last, is_open: true, after_ms: None, before_ms: None }
+    Missing { first, last, is_open: true, or_removed: false, after_ms: None, before_ms: None }
 }

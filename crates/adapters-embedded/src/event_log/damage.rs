@@ -15,6 +15,8 @@ pub struct Missing {
     pub last: Option<Seq>,
     /// Whether later ones may be lost too. How many is unknown.
     pub is_open: bool,
+    /// Whether retention may have removed them instead. Then it is unknown whether they are lost.
+    pub or_removed: bool,
     /// Commit time of the last event before, milliseconds UTC. `None` if it is unknown.
     pub after_ms: Option<i64>,
     /// Commit time of the first event behind, milliseconds UTC. `None` if it is unknown.
@@ -30,11 +32,12 @@ impl fmt::Display for Missing {
             (Some(last), false) => write!(f, "sequence numbers {} to {last}", self.first)?,
         }
         match (self.after_ms, self.before_ms) {
-            (Some(from), Some(to)) => write!(f, " ({} to {})", Utc(from), Utc(to)),
-            (Some(from), None) => write!(f, " (after {})", Utc(from)),
-            (None, Some(to)) => write!(f, " (before {})", Utc(to)),
-            (None, None) => Ok(()),
+            (Some(from), Some(to)) => write!(f, " ({} to {})", Utc(from), Utc(to))?,
+            (Some(from), None) => write!(f, " (after {})", Utc(from))?,
+            (None, Some(to)) => write!(f, " (before {})", Utc(to))?,
+            (None, None) => {}
         }
+        f.write_str(if self.or_removed { ", or retention removed them" } else { "" })
     }
 }
 
@@ -87,7 +90,8 @@ mod tests {
     #[test]
     fn damage_is_one_sentence_with_place_and_loss() {
         let after_ms = Some(1_767_225_600_000);
-        let missing = Missing { first: 4_711, last: Some(5_020), is_open: false, after_ms, before_ms: None };
+        let missing =
+            Missing { first: 4_711, last: Some(5_020), is_open: false, or_removed: false, after_ms, before_ms: None };
         let damage = Damage {
             path: "/d/log/w/00000000000000000001.seg".into(),
             offset: Some(4_096),
@@ -104,7 +108,8 @@ mod tests {
 
     #[test]
     fn loss_of_unknown_extent_says_so() {
-        let mut missing = Missing { first: 7, last: None, is_open: true, after_ms: None, before_ms: None };
+        let mut missing =
+            Missing { first: 7, last: None, is_open: true, or_removed: false, after_ms: None, before_ms: None };
         assert_eq!(missing.to_string(), "sequence numbers 7 to unknown");
         missing.last = Some(9);
         assert_eq!(missing.to_string(), "sequence numbers 7 to unknown, at least to 9");

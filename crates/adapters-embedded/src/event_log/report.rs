@@ -34,11 +34,27 @@ pub struct LogReport {
 }
 
 impl LogReport {
-    /// A sentence if history is read again from this log, and events that an earlier repair did not
-    /// find may have deleted some of it.
-    pub(crate) fn doubt_of_history(&self) -> Option<String> {
-        doubt(&self.workspace, &self.gaps)
+    /// Sentences about deletions that history does not find in this log when it is read again:
+    /// those before the log begins, and those among events that an earlier repair did not find.
+    pub(crate) fn doubts_of_history(&self) -> Vec<String> {
+        let before = (self.first > 1).then(|| {
+            format!(
+                "workspace {}: its log begins with sequence number {}, and commits of the database are lost. Samples, \
+                 series or KPIs that were deleted before may be there again; look for them, and delete them again",
+                self.workspace, self.first
+            )
+        });
+        before.into_iter().chain(doubt(&self.workspace, &self.gaps)).collect()
     }
+}
+
+/// What may have come back of an earlier workspace of the same name, with lost commits of the
+/// database. The log of the new one does not know that it was deleted.
+pub(crate) fn doubt_of_earlier(workspace: &WorkspaceId) -> String {
+    format!(
+        "workspace {workspace}: it was deleted and created again, and commits of the database are lost. Samples, \
+         series, KPIs or settings of the deleted one may be there again; look for them, and delete them again"
+    )
 }
 
 /// What may have come back with events that are lost, as a sentence without a full stop.
@@ -95,5 +111,22 @@ impl LogReport {
             damages,
             is_foreign: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deletions_before_the_beginning_of_a_log_and_in_gaps_are_doubted() {
+        let mut report = LogReport::empty(WorkspaceId::new("w").unwrap(), Vec::new());
+        assert!(report.doubts_of_history().is_empty(), "the log has all deletions");
+        report.first = 7;
+        let doubts = report.doubts_of_history();
+        assert!(doubts.len() == 1 && doubts[0].starts_with("workspace w: its log begins with sequence number 7, "));
+        let (last, after_ms, before_ms) = (Some(9), None, None);
+        report.gaps.push(Missing { first: 8, last, is_open: false, or_removed: false, after_ms, before_ms });
+        assert_eq!(report.doubts_of_history().len(), 2);
     }
 }

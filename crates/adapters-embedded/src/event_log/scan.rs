@@ -91,7 +91,14 @@ impl SegmentScan {
             self.content.known_missing += next - first;
             let known = |time: i64| Some(time).filter(|time| *time != i64::MIN);
             let (after_ms, before_ms) = (known(self.time_ms), known(before_ms));
-            self.gaps.push(Missing { first, last: Some(next - 1), is_open: false, after_ms, before_ms });
+            self.gaps.push(Missing {
+                first,
+                last: Some(next - 1),
+                is_open: false,
+                or_removed: false,
+                after_ms,
+                before_ms,
+            });
         }
     }
 }
@@ -203,6 +210,7 @@ impl Pass {
                 first: frame.first,
                 last: None,
                 is_open: true,
+                or_removed: false,
                 after_ms: Some(scan.time_ms).filter(|time| *time != i64::MIN),
                 before_ms: None,
             }),

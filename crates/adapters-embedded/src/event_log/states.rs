@@ -1,6 +1,6 @@
 //! The states of all logs of a data directory, as a start and the doctor find them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
@@ -170,10 +170,21 @@ fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<Sta
 /// The logs in wrong places, by a database that is open.
 fn misplaced_in(database: &Database, logs: &BTreeMap<WorkspaceId, Lookup>) -> Result<Misplaced, PortError> {
     let dir = database.log_dir();
-    let failure = |error| files::read_failure(&dir, error);
+    misplaced(&dir, &numbers_of(logs), &all_deleted(database)?).map_err(|error| files::read_failure(&dir, error))
+}
+
+/// All deleted logs that the database or the file among the logs knows.
+fn all_deleted(database: &Database) -> Result<DeletedLogs, PortError> {
+    let dir = database.log_dir();
     let mut deleted = DeletedLogs::of_database(database)?;
-    deleted.extend(DeletedLogs::read(&dir).map_err(failure)?.iter().cloned());
-    misplaced(&dir, &numbers_of(logs), &deleted).map_err(failure)
+    let in_file = DeletedLogs::read(&dir).map_err(|error| files::read_failure(&dir, error))?;
+    deleted.extend(in_file.iter().cloned());
+    Ok(deleted)
+}
+
+/// The names of workspaces that were deleted. New ones may have the same names.
+pub(crate) fn deleted_names(database: &Database) -> Result<BTreeSet<String>, PortError> {
+    Ok(all_deleted(database)?.iter().map(|deleted| deleted.workspace.clone()).collect())
 }
 
 fn numbers_of(logs: &BTreeMap<WorkspaceId, Lookup>) -> BTreeMap<WorkspaceId, u64> {

@@ -111,6 +111,41 @@ async fn interrupted_deletion_of_a_workspace_ends_at_the_next_start() {
     assert!(check(scratch.path()).unwrap().is_clean());
 }
 
+#[tokio::test]
+async fn lost_commits_name_a_workspace_that_was_deleted_and_created_again() {
+    let scratch = installation(5, 3).await;
+    extend_workspace(&scratch, "other", 4, 1).await;
+    let journal = |scratch: &Scratch| std::fs::read(scratch.path().join("db/0.jnl")).unwrap();
+    let used = |scratch: &Scratch| journal(scratch).iter().rposition(|byte| *byte != 0).unwrap();
+    let store = scratch.open();
+    let events = store.event_log().read(&pass("w"), 0, usize::MAX).await.unwrap().events;
+    store.series_store().apply(&pass("w"), StoredBatch { events }).await.unwrap();
+    store.series_store().flush(&pass("w")).await.unwrap();
+    let from = used(&scratch);
+    delete_workspace(&store).await;
+    let to = used(&scratch);
+    assert!(from < to, "the deletion is in the journal");
+    store.close().await.unwrap();
+    extend(&scratch, 3, 1).await;
+    let mut rewound = 0;
+    for at in (from + 40..to).step_by((to - from) / 8) {
+        let damaged = scratch.copied();
+        let mut bytes = journal(&damaged);
+        bytes[at] ^= 4;
+        std::fs::write(damaged.path().join("db/0.jnl"), bytes).unwrap();
+        let done = repair(damaged.path(), 5).unwrap();
+        let is_rewound = done.database.iter().any(|finding| finding.damage.contains("history is read again"));
+        rewound += usize::from(is_rewound);
+        let is_named =
+            done.doubts.iter().any(|doubt| doubt.starts_with("workspace w: it was deleted and created again"));
+        assert!(is_named || !is_rewound, "bit at {at}: {done:?}");
+        assert!(done.doubts.iter().all(|doubt| !doubt.contains("workspace other")), "bit at {at}: {done:?}");
+        let record = std::fs::read_to_string(done.record.unwrap()).unwrap();
+        assert!(done.doubts.iter().all(|doubt| record.contains(doubt)), "{record}");
+    }
+    assert!(rewound > 0, "a bit is in a commit of history");
+}
+
 /// A log whose last epoch is damaged, and that epoch. History has read all of the log.
 async fn log_without_its_last_epoch() -> (Scratch, String) {
     let scratch = installation(5, 3).await;

@@ -93,6 +93,15 @@ impl SegmentFile {
         }
     }
 
+    /// Whether a file in front of the first segment may be deleted: it is the segment of its name,
+    /// or empty. Under a wrong name a segment that is still needed may be there.
+    pub(super) fn is_rest_of_trim(&self, log_id: u64) -> io::Result<bool> {
+        if self.header.is_some() || self.has_own_frame(log_id)? {
+            return Ok(true);
+        }
+        Ok(self.unreadable.is_none() && std::fs::metadata(&self.path)?.len() == 0)
+    }
+
     /// Whether a frame in the file is of this segment.
     fn has_own_frame(&self, log_id: u64) -> io::Result<bool> {
         if self.unreadable.is_some() {

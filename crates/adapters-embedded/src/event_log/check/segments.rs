@@ -25,7 +25,7 @@ impl LogCheck {
         }
         let Some(Bounds { first, last }) = Bounds::of(&files, self.own_mark(), self.log_id)? else { return Ok(()) };
         let mut files: BTreeMap<u64, SegmentFile> = files.into_iter().map(|file| (file.number, file)).collect();
-        self.set_apart(&mut files, first, last);
+        self.set_apart(&mut files, first, last)?;
         let mut at: Position = (self.own_mark().map(|mark| mark.first), None);
         let mut number = first;
         loop {
@@ -49,18 +49,25 @@ impl LogCheck {
     }
 
     /// Removes files that are no segments of the log.
-    fn set_apart(&mut self, files: &mut BTreeMap<u64, SegmentFile>, first: u64, last: u64) {
+    fn set_apart(&mut self, files: &mut BTreeMap<u64, SegmentFile>, first: u64, last: u64) -> io::Result<()> {
         let outside: Vec<u64> = files.keys().copied().filter(|number| *number < first || *number > last).collect();
         let has_mark = self.own_mark().is_some();
         for number in outside {
-            let Some(SegmentFile { path, .. }) = files.remove(&number) else { continue };
-            if number < first && has_mark {
-                self.leftovers.push(path);
-            } else {
-                self.damage(&path, None, "no segment of this log has this name, and nothing in the file is of it");
-                self.strays.push(path);
+            let Some(file) = files.remove(&number) else { continue };
+            if number < first && has_mark && file.is_rest_of_trim(self.log_id)? {
+                self.leftovers.push(file.path);
+                continue;
             }
+            let what = match &file.foreign {
+                Some(header) if header.belongs(&self.workspace, self.log_id, header.number) => {
+                    format!("no segment of this log has this name. The file is segment {} of it", header.number)
+                }
+                _ => "no segment of this log has this name, and nothing in the file is of it".to_owned(),
+            };
+            self.damage(&file.path, None, what);
+            self.strays.push(file.path);
         }
+        Ok(())
     }
 
     /// Where the segment before `following` ends.
@@ -115,6 +122,9 @@ impl LogCheck {
             Some(previous) => Limit::Exact(previous.length),
             None => Limit::Open { at_least: self.durable_in(number) },
         };
+        if let (None, Some((header, _)), 2..) = (at.0, &file.header, number) {
+            self.unknown_beginning(&path, header);
+        }
         if let Some(before) = at.0.filter(|before| *before < start.seq && file.header.is_some()) {
             let what = format!("the segment begins at sequence number {}, not at {before}", start.seq);
             self.lost(&path, &what, at, (Some(start.seq), Some(start.time_ms)));
@@ -125,6 +135,16 @@ impl LogCheck {
         let whole = file.header.is_some() || scan.content.frames > 0;
         self.segments.push(Checked { file, through: number, scan: whole.then_some(scan) });
         Ok(end)
+    }
+
+    /// Names the events before a segment that is the first one found, without a mark that says
+    /// where the log begins.
+    fn unknown_beginning(&mut self, path: &Path, header: &SegmentHeader) {
+        let missing = missing(Some(1), Some(header.first), None, Some(header.time_ms));
+        if let Some(missing) = missing.map(|missing| Missing { or_removed: true, ..missing }) {
+            let what = "the log begins here, and the mark that names its first event is lost";
+            self.damage(path, None, what).missing = Some(missing);
+        }
     }
 
     /// A segment of which nothing is left.
@@ -191,5 +211,6 @@ fn missing(from: Option<Seq>, to: Option<Seq>, from_ms: Option<i64>, to_ms: Opti
     let (from, to) = (from?, to?);
     let known = |time: Option<i64>| time.filter(|time| *time != i64::MIN);
     let (after_ms, before_ms) = (known(from_ms), known(to_ms));
-    (from < to).then(|| Missing { first: from, last: Some(to - 1), is_open: false, after_ms, before_ms })
+    let (last, is_open, or_removed) = (to.checked_sub(1), false, false);
+    (from < to).then_some(Missing { first: from, last, is_open, or_removed, after_ms, before_ms })
 }

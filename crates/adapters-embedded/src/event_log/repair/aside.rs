@@ -28,29 +28,21 @@ impl Aside {
 
     /// Gives segments of this log their own names back, and moves all other files away.
     pub(super) fn put_in_place(&self, found: &LogCheck) -> io::Result<()> {
-        let belongs = |path: &Path| -> io::Result<Option<PathBuf>> {
-            let Some((header, _)) = read_header(path)? else { return Ok(None) };
-            let own = header.belongs(&found.workspace, found.log_id, header.number);
-            Ok(own.then(|| segment_path(&found.dir, header.number)))
-        };
-        for stray in &found.strays {
-            self.take(stray)?;
-        }
         let mut moved = found.moved.clone();
-        for segment in &found.segments {
-            let Some(header) = &segment.file.foreign else { continue };
-            if header.belongs(&found.workspace, found.log_id, header.number) {
-                let path = move_to(&segment.file.path, &segment.file.path.with_extension(MOVED))?;
-                // It has been there already if an earlier repair was killed between the two names.
-                if !moved.contains(&path) {
-                    moved.push(path);
-                }
-            } else {
-                self.take(&segment.file.path)?;
+        let foreign = found.segments.iter().filter(|segment| segment.file.foreign.is_some());
+        for path in found.strays.iter().chain(foreign.map(|segment| &segment.file.path)) {
+            if own_place(found, path).is_none() {
+                self.take(path)?;
+                continue;
+            }
+            let path = move_to(path, &path.with_extension(MOVED))?;
+            // It has been there already if an earlier repair was killed between the two names.
+            if !moved.contains(&path) {
+                moved.push(path);
             }
         }
         for path in moved {
-            match belongs(&path)? {
+            match own_place(found, &path) {
                 Some(target) => self.place(&path, &target)?,
                 None => self.take(&path)?,
             }
@@ -122,6 +114,14 @@ impl Aside {
         files::sync_dir(&self.folder)?;
         path.parent().map_or(Ok(()), files::sync_dir)
     }
+}
+
+/// The path that a file has as a segment of this log. `None` if it is none, or one that was trimmed.
+fn own_place(found: &LogCheck, path: &Path) -> Option<PathBuf> {
+    let (header, _) = read_header(path).ok().flatten()?;
+    let own = header.belongs(&found.workspace, found.log_id, header.number);
+    let is_trimmed = found.own_mark().is_some_and(|mark| header.number < mark.first_segment);
+    (own && !is_trimmed).then(|| segment_path(&found.dir, header.number))
 }
 
 /// A name, and others for the case that it is taken.

@@ -19,7 +19,10 @@ impl LostEvents {
     /// Adds losses that are not part of a listed one.
     pub(super) fn add(&mut self, missing: impl IntoIterator<Item = Missing>) {
         for new in missing {
-            let covers = |old: &Missing| old.first <= new.first && old.last >= new.last && old.is_open >= new.is_open;
+            let covers = |old: &Missing| {
+                let is_as_certain = old.is_open >= new.is_open && old.or_removed <= new.or_removed;
+                old.first <= new.first && old.last >= new.last && is_as_certain
+            };
             if !self.missing.iter().any(covers) {
                 self.missing.push(new);
             }
@@ -48,7 +51,10 @@ mod tests {
 
     #[test]
     fn part_of_a_listed_loss_is_not_listed_again() {
-        let missing = |first, last| Missing { first, last, is_open: last.is_none(), after_ms: None, before_ms: None };
+        let missing = |first, last: Option<Seq>| {
+            let is_open = last.is_none();
+            Missing { first, last, is_open, or_removed: false, after_ms: None, before_ms: None }
+        };
         let mut lost = LostEvents::default();
         lost.add([missing(9, None), missing(3, Some(5)), missing(4, Some(5)), missing(9, None)]);
         assert_eq!(lost.missing, [missing(3, Some(5)), missing(9, None)]);

@@ -105,10 +105,10 @@ fn damage(scratch: &Scratch, random: &mut Random) -> (String, Vec<PathBuf>) {
     (what, vec![target])
 }
 
-/// The sequence numbers of losses whose extent is known, and where a loss of unknown extent begins.
+/// The sequence numbers of certain losses whose extent is known, and where a loss of unknown extent begins.
 pub(super) fn sequences<'a>(missing: impl IntoIterator<Item = &'a Missing>) -> (Vec<Seq>, Option<Seq>) {
     let (mut sequences, mut open) = (Vec::new(), None);
-    for missing in missing {
+    for missing in missing.into_iter().filter(|missing| !missing.or_removed) {
         if missing.is_open {
             open = Some(open.map_or(missing.first, |open: Seq| open.min(missing.first)));
         } else {

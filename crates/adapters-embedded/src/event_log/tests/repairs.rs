@@ -89,6 +89,28 @@ async fn lost_mark_and_last_segment_leave_the_end_unknown() {
 }
 
 #[tokio::test]
+async fn lost_mark_leaves_the_beginning_unknown() {
+    let (original, first) = known_log(true).await;
+    for count in [0, 1, 3] {
+        let scratch = original.copied();
+        fs::remove_file(log_dir(&scratch).join("MARK")).unwrap();
+        let files = segments(&scratch);
+        files[..count].iter().for_each(|path| fs::remove_file(path).unwrap());
+        let (header, _) = super::super::check::read_header(&files[count]).unwrap().unwrap();
+        let last = header.first - 1;
+        let text = refusal(&scratch);
+        let stated = text.split(&format!("sequence numbers 1 to {last} (before ")).nth(1).expect(&text);
+        assert!(stated.contains("), or retention removed them"), "{text}");
+        let (missing, record) = repaired(&scratch);
+        assert_eq!((missing[0].first, missing[0].last, missing[0].or_removed), (1, Some(last), true));
+        let stated = record.split("Events that are lost:").nth(1).unwrap();
+        assert!(stated.contains(&format!("  sequence numbers 1 to {last} (before ")), "{record}");
+        assert!(stated.contains("), or retention removed them\n"), "{record}");
+        assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first.max(last + 1)..=EVENTS));
+    }
+}
+
+#[tokio::test]
 async fn lost_last_segment_behind_an_old_mark_leaves_the_end_unknown() {
     let (original, _) = known_log(false).await;
     let store = open_small(&original).unwrap();
@@ -247,11 +269,63 @@ async fn stray_file_with_a_huge_number_is_one_damage() {
             let text = refusal(&scratch);
             assert!(text.contains(&stray.display().to_string()), "{text}");
             let report = doctor::check(scratch.path()).unwrap();
-            assert!(report.logs.iter().all(|log| log.damages.len() <= 3), "{report:?}");
+            // The mark, the stray file, the beginning and the end.
+            assert!(report.logs.iter().all(|log| log.damages.len() <= 4), "{report:?}");
             repaired(&scratch);
             assert!(!stray.exists());
             assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first..=EVENTS));
         }
+    }
+}
+
+/// Renames segment `from` (counted from the oldest) to `to`, with and without the mark.
+async fn renamed_segment_is_put_back(from: usize, to: u64) {
+    let (original, first) = known_log(true).await;
+    for with_mark in [true, false] {
+        let scratch = original.copied();
+        let (path, name) = (segments(&scratch)[from].clone(), segment_path(&log_dir(&scratch), to));
+        fs::rename(&path, &name).unwrap();
+        if !with_mark {
+            fs::remove_file(log_dir(&scratch).join("MARK")).unwrap();
+        }
+        let text = refusal(&scratch);
+        assert!(text.contains(&name.display().to_string()) && !text.contains("nothing in the file"), "{text}");
+        let (missing, record) = repaired(&scratch);
+        assert!(record.contains(&name.display().to_string()), "{record}");
+        assert!(path.exists() && !name.exists(), "{from} to {to}, mark {with_mark}");
+        assert_eq!(sequences(&missing).1.is_some(), !with_mark, "{missing:?}");
+        assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first..=EVENTS), "{from} to {to}");
+    }
+}
+
+#[tokio::test]
+async fn segment_that_was_renamed_is_put_back() {
+    let (original, _) = known_log(true).await;
+    let last = segments(&original).len() - 1;
+    for from in [0, 1, last / 2, last] {
+        for to in [0, 1, 7_000] {
+            renamed_segment_is_put_back(from, to).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn copy_of_a_segment_under_another_name_is_kept_as_damaged() {
+    let (original, first) = known_log(true).await;
+    for (to, with_header) in [(0, true), (0, false), (7_000, true)] {
+        let scratch = original.copied();
+        let name = segment_path(&log_dir(&scratch), to);
+        let mut bytes = fs::read(&segments(&scratch)[1]).unwrap();
+        if !with_header {
+            bytes[0] ^= 1;
+        }
+        fs::write(&name, &bytes).unwrap();
+        let text = refusal(&scratch);
+        assert!(text.contains(&name.display().to_string()), "{text}");
+        repaired(&scratch);
+        assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first..=EVENTS));
+        let kept = fs::read_dir(log_dir(&scratch).join("damaged")).unwrap();
+        assert!(kept.into_iter().any(|entry| fs::read(entry.unwrap().path()).unwrap() == bytes), "{name:?} is kept");
     }
 }
 
