@@ -153,7 +153,20 @@ pub enum TableError {
         /// The line of the file, counting from 1.
         line: u64,
     },
+    /// The field of a quote contains the rows below it.
+    #[error("is a quote (\") left open at line {line}? its field contains the rows below; close or remove the quote")]
+    OpenQuote {
+        /// The line on which the row begins, counting from 1.
+        line: u64,
+    },
     /// The file could not be read.
     #[error("reading failed: {0}")]
     Io(#[from] io::Error),
+}
+
+impl TableError {
+    /// Whether the owner of the file can correct it. The other errors are those of reading.
+    pub fn is_of_content(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
 }

@@ -14,6 +14,7 @@ mod dialect;
 mod error;
 mod layout;
 mod options;
+mod quotes;
 mod reader;
 mod repeats;
 mod row;
