@@ -103,6 +103,18 @@ pub enum TableError {
         /// One of the numbers.
         example: String,
     },
+    /// A column holds numbers and names, such as `12` and `A7`.
+    #[error(
+        "column {column:?} holds numbers, but also {example:?} in line {line}; write label.{column} as its name if it says what a row is about, or leave cells without a number empty"
+    )]
+    NumbersAndNames {
+        /// The column's name.
+        column: String,
+        /// The line of the file, counting from 1.
+        line: u64,
+        /// One of the names.
+        example: String,
+    },
     /// No column besides the time is numeric.
     #[error("no column besides the time holds numbers (columns: {columns}; separator: {separator})")]
     NoValues {

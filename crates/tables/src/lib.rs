@@ -20,6 +20,7 @@ mod repeats;
 mod row;
 mod time;
 mod time_column;
+mod twice;
 mod written;
 pub mod xlsx;
 

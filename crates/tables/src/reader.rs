@@ -21,6 +21,7 @@ use super::error::{RowProblem, TableError};
 use super::layout::{ColumnDescription, Layout};
 use super::options::{DecimalSign, TableOptions, TimeFormat};
 use super::quotes::{Place, contains_rows};
+use super::twice::Twice;
 
 /// Number of rows that are inspected to tell what the form leaves open.
 const SNIFFED_ROWS: usize = 100;
@@ -98,6 +99,7 @@ pub struct TableReader<R: Read> {
     record: ByteRecord,
     layout: Layout,
     order: Order,
+    twice: Twice,
 }
 
 impl<R: Read> TableReader<R> {
@@ -151,8 +153,13 @@ impl<R: Read> TableReader<R> {
         if layout.has_header {
             sniffed.pop_front();
         }
+        let first_rows: Vec<&ByteRecord> = sniffed.iter().map(|row| &row.record).collect();
+        let mut twice = Twice::new(&layout, &first_rows);
+        for Sniffed { place, record, .. } in &sniffed {
+            twice.see(&layout, record, place.line)?;
+        }
         let order = order(sniffed.iter().filter_map(|row| layout.time_of(&row.record).ok()));
-        Ok(Self { records, dialect, sniffed, bytes_read: 0, damage, record, layout, order })
+        Ok(Self { records, dialect, sniffed, bytes_read: 0, damage, record, layout, order, twice })
     }
 
     /// How the table is understood.
@@ -197,6 +204,7 @@ impl<R: Read> TableReader<R> {
             return Err(damage);
         } else if let Some(place) = read_record(&mut self.records, &mut self.record, self.dialect.skipped_lines)? {
             self.check_quotes(place)?;
+            self.twice.see(&self.layout, &self.record, place.line)?;
             self.bytes_read = self.records.position().byte();
             place.line
         } else {

@@ -103,7 +103,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Whether the last word of a name is one of [`NAMES`], also in `storeId`.
-fn is_id_name(name: &str) -> bool {
+pub(super) fn is_id_name(name: &str) -> bool {
     let last = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     NAMES.contains(&last.to_lowercase().as_str()) || last.ends_with("Id") || last.ends_with("ID")
 }
