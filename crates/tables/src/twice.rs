@@ -69,7 +69,7 @@ impl Twice {
     /// Looks at the next row.
     ///
     /// # Errors
-    /// If it has the time and the labels of an earlier row, and another number that tells them apart.
+    /// If it has the time and the labels of an earlier row, and another number tells them apart.
     pub(super) fn see(&mut self, layout: &Layout, record: &ByteRecord, line: u64) -> Result<(), TableError> {
         if self.ids.is_empty() {
             return Ok(());
