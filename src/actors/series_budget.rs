@@ -3,7 +3,7 @@
 //! A budget refuses only what is new. What the log holds is loaded whatever the limits are, so a
 //! start under the same memory as before succeeds, and so does a takeover from another node.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::telemetry::{Metric, Repeats, count, gauge};
@@ -87,18 +87,23 @@ struct Share {
 impl WorkspaceBudget {
     /// The account of a KPI whose series are known. There is always room for it.
     pub(super) fn adopt(&self, series: usize) -> KpiAccount {
-        let account = KpiAccount { budget: self.clone(), bytes: AtomicU64::new(0) };
+        let account = KpiAccount { budget: self.clone(), bytes: AtomicU64::new(0), reserved: AtomicBool::new(false) };
         account.settle(series);
         account
     }
 
-    /// The account of a new KPI.
+    /// The account of a new KPI, with the room of its first series.
+    ///
+    /// A batch opens all its new KPIs before it takes a series. Without the room, they would leave
+    /// none for their series.
     ///
     /// # Errors
     /// If there is no room for it and one series, with a sentence for the sender.
     pub(super) fn open(&self) -> Result<KpiAccount, String> {
         self.check(KPI_BYTES + SERIES_BYTES)?;
-        Ok(self.adopt(0))
+        let mut account = self.adopt(1);
+        account.reserved = AtomicBool::new(true);
+        Ok(account)
     }
 
     /// Which limit is exceeded: then nothing new is taken.
@@ -154,12 +159,15 @@ impl WorkspaceBudget {
 pub(super) struct KpiAccount {
     budget: WorkspaceBudget,
     bytes: AtomicU64,
+    /// The room of the first series is held, and the series has not come yet.
+    reserved: AtomicBool,
 }
 
 impl KpiAccount {
     /// Counts a KPI of so many series.
     pub(super) fn settle(&self, series: usize) {
-        let after = KPI_BYTES + series as u64 * SERIES_BYTES;
+        let held = series.max(usize::from(self.reserved.load(Ordering::Relaxed)));
+        let after = KPI_BYTES + held as u64 * SERIES_BYTES;
         let before = self.bytes.swap(after, Ordering::Relaxed);
         if after > before {
             self.budget.add(after - before);
@@ -173,6 +181,9 @@ impl SeriesRoom for KpiAccount {
     /// Two series of different KPIs that come at once may both take the last room: the limit is
     /// exceeded by less than one series for each core.
     fn take(&self) -> Result<(), String> {
+        if self.reserved.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
         self.budget.check(SERIES_BYTES)?;
         self.bytes.fetch_add(SERIES_BYTES, Ordering::Relaxed);
         self.budget.add(SERIES_BYTES);
@@ -208,6 +219,22 @@ mod tests {
         drop(kpi);
         assert_eq!(budget.0.used.load(Ordering::Relaxed), 0);
         assert!(local.open().is_ok());
+    }
+
+    #[test]
+    fn kpis_that_are_opened_together_have_room_for_their_first_series() {
+        let budget = limits(10 * (KPI_BYTES + SERIES_BYTES), u64::MAX);
+        let local = workspace(&budget, "local");
+        let opened: Vec<_> = (0..50).filter_map(|_| local.open().ok()).collect();
+        assert_eq!(opened.len(), 10);
+        // A timer of a stream may come before its first sample.
+        opened[0].settle(0);
+        assert!(opened.iter().all(|kpi| kpi.take().is_ok()));
+        assert!(opened.iter().all(|kpi| kpi.take().is_err()));
+        opened[0].settle(0);
+        assert!(opened[1].take().is_ok());
+        drop(opened);
+        assert_eq!(budget.0.used.load(Ordering::Relaxed), 0);
     }
 
     #[test]

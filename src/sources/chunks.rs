@@ -152,7 +152,7 @@ fn read_portions(
     let rows = TableReader::new(input, options)?;
     let newest_first = rows.describe().order == Order::NewestFirst;
     let next = Portion { warning: warning(&rows, unread), ..Portion::default() };
-    let mut portions = Portions { batcher, sender, next, order: SeriesOrder::default() };
+    let mut portions = Portions { batcher, sender, next, order: SeriesOrder::default(), sent: false };
     if newest_first { send_sorted(rows, &mut portions) } else { send_in_order(rows, &mut portions) }
 }
 
@@ -174,10 +174,7 @@ fn send_in_order(mut rows: TableReader<impl Read>, portions: &mut Portions<'_>) 
                 }
             }
             Ok(true) => {}
-            end => {
-                portions.finish();
-                return Ok(end.map(|_| ())?);
-            }
+            end => return portions.end(end.map(|_| ())),
         }
     }
 }
@@ -201,8 +198,7 @@ fn send_sorted(mut rows: TableReader<impl Read>, portions: &mut Portions<'_>) ->
             return Ok(());
         }
     }
-    portions.finish();
-    Ok(outcome.map(|_| ())?)
+    portions.end(outcome.map(|_| ()))
 }
 
 /// Collects and sends portions.
@@ -211,6 +207,8 @@ struct Portions<'s> {
     sender: &'s mpsc::Sender<Portion>,
     next: Portion,
     order: SeriesOrder,
+    /// A portion with samples was sent.
+    sent: bool,
 }
 
 impl Portions<'_> {
@@ -225,15 +223,24 @@ impl Portions<'_> {
 
     fn send(&mut self, samples: Vec<SourceSample>) -> bool {
         let bytes_read = self.next.bytes_read;
+        self.sent |= !samples.is_empty();
         let portion = Portion { samples, ..std::mem::take(&mut self.next) };
         self.next.bytes_read = bytes_read;
         self.sender.blocking_send(portion).is_ok()
     }
 
-    fn finish(&mut self) {
+    /// Sends the rest. A file with an error that its owner can correct is refused as a whole, if no
+    /// sample of it was sent.
+    fn end(&mut self, outcome: Result<(), TableError>) -> Result<(), FileError> {
+        if let (false, Err(error)) = (self.sent, &outcome)
+            && error.is_of_content()
+        {
+            return Ok(outcome?);
+        }
         let rest = self.batcher.finish();
         self.next.warning = join(self.next.warning.take(), self.order.warning());
         let _no_consumer = !self.send(rest);
+        Ok(outcome?)
     }
 }
 
@@ -283,6 +290,26 @@ mod tests {
         assert_eq!(preview.description.separator, ';');
         assert_eq!((preview.samples.len(), preview.samples[0].labels.as_str()), (1, "region:eu"));
         assert_eq!(preview.problems.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_open_quote_refuses_the_file_unless_samples_were_sent() {
+        let row = |i: u32| format!("{i},a,{i}\n");
+        let rows: String = (1..=150).map(row).collect();
+        let text = format!("time,l,load\n{rows}151,\"a,151\n152,a,152\n");
+        for (batch, taken) in [(1_000, 0), (20, 150)] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.rewind().unwrap();
+            let options = TableOptions::new(name_from("doors"));
+            let (mut receiver, reader) = read_ahead(file, false, options, Batcher::new(batch, 0.0));
+            let mut samples = 0;
+            while let Some(portion) = receiver.recv().await {
+                samples += portion.samples.len();
+            }
+            let end = reader.await.unwrap().unwrap_err().to_string();
+            assert!(samples == taken && end.contains("a quote (\") left open at line 152?"), "{samples}: {end}");
+        }
     }
 
     #[tokio::test]

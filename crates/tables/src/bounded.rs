@@ -1,6 +1,6 @@
 //! Limits the length of a record: after a quote that is never closed, a record would contain the
 //! rest of the file. Also adds a missing line break at the end of the file, so that line numbers
-//! are consistent.
+//! are consistent, and one more line break. Only an open quote takes the second one into a record.
 
 use std::io::{self, Read};
 
@@ -11,6 +11,10 @@ pub(super) struct BoundedRecords<R> {
     limit: usize,
     left: usize,
     last_byte: u8,
+    /// Bytes passed through, without the second line break.
+    passed: u64,
+    /// The second line break was passed.
+    ended: bool,
 }
 
 /// The error that [`BoundedRecords`] ends a record with.
@@ -22,12 +26,17 @@ impl<R> BoundedRecords<R> {
     /// Allows `limit` bytes per record. Bytes that a buffer reads ahead count for the record that
     /// caused the read.
     pub(super) fn new(input: R, limit: usize) -> Self {
-        Self { input, limit, left: limit, last_byte: b'\n' }
+        Self { input, limit, left: limit, last_byte: b'\n', passed: 0, ended: false }
     }
 
     /// Resets the limit for the next record.
     pub(super) fn start_record(&mut self) {
         self.left = self.limit;
+    }
+
+    /// Whether a record that ends at this byte contains the end of the file: a quote is open.
+    pub(super) fn is_past_end(&self, byte: u64) -> bool {
+        self.ended && byte > self.passed
     }
 }
 
@@ -40,8 +49,14 @@ impl<R: Read> Read for BoundedRecords<R> {
         if read > 0 {
             self.left = self.left.saturating_sub(read);
             self.last_byte = buffer[read - 1];
-        } else if self.last_byte != b'\n' && !buffer.is_empty() {
-            self.last_byte = b'\n';
+            self.passed += read as u64;
+        } else if !self.ended && !buffer.is_empty() {
+            if self.last_byte == b'\n' {
+                self.ended = true;
+            } else {
+                self.last_byte = b'\n';
+                self.passed += 1;
+            }
             buffer[0] = b'\n';
             return Ok(1);
         }

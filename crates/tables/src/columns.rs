@@ -89,6 +89,7 @@ impl<'a> Columns<'a> {
         }
         let name = &self.names[column];
         if self.holds_numbers(column) {
+            self.check_numbers(column)?;
             return Ok(Role::Value(name_from(name)));
         }
         self.check_text(column)?;
@@ -133,6 +134,30 @@ impl<'a> Columns<'a> {
             if look(cell) == Look::Other { others += 1 } else { numbers += 1 }
         }
         numbers >= others
+    }
+
+    /// Refuses a column of numbers that has names with digits as well, such as `A7`, if another
+    /// column holds numbers alone. A single word may be a sensor that has failed.
+    fn check_numbers(&self, column: usize) -> Result<(), TableError> {
+        let is_name = |cell: &str| {
+            let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | '.' | '#');
+            cell.chars().all(is_part)
+                && cell.contains(char::is_alphabetic)
+                && cell.contains(|c: char| c.is_ascii_digit())
+        };
+        let found = |cell: &str| look(cell) == Look::Other && is_name(cell) && !is_number_with_signs(cell);
+        let Some((row, example)) = self.rows(column).find(|(_, cell)| found(cell)) else { return Ok(()) };
+        let is_value = |other: usize| {
+            other != column && self.role_by_name(other, None).is_none() && {
+                let mut cells = self.cells(other).peekable();
+                cells.peek().is_some() && cells.all(|cell| look(cell) != Look::Other)
+            }
+        };
+        if !self.has_header || !(0..self.names.len()).any(is_value) {
+            return Ok(());
+        }
+        let (line, example) = (self.lines[row], example.chars().take(40).collect());
+        Err(TableError::NumbersAndNames { column: self.names[column].clone(), line, example })
     }
 
     /// Whether a column becomes a label or is not used because of its name alone.

@@ -103,6 +103,18 @@ pub enum TableError {
         /// One of the numbers.
         example: String,
     },
+    /// A column holds numbers and names, such as `12` and `A7`.
+    #[error(
+        "column {column:?} holds numbers, but also {example:?} in line {line}; write label.{column} as its name if it says what a row is about, or leave cells without a number empty"
+    )]
+    NumbersAndNames {
+        /// The column's name.
+        column: String,
+        /// The line of the file, counting from 1.
+        line: u64,
+        /// One of the names.
+        example: String,
+    },
     /// No column besides the time is numeric.
     #[error("no column besides the time holds numbers (columns: {columns}; separator: {separator})")]
     NoValues {
@@ -153,7 +165,20 @@ pub enum TableError {
         /// The line of the file, counting from 1.
         line: u64,
     },
+    /// The field of a quote contains the rows below it.
+    #[error("is a quote (\") left open at line {line}? its field contains the rows below; close or remove the quote")]
+    OpenQuote {
+        /// The line on which the row begins, counting from 1.
+        line: u64,
+    },
     /// The file could not be read.
     #[error("reading failed: {0}")]
     Io(#[from] io::Error),
+}
+
+impl TableError {
+    /// Whether the owner of the file can correct it. The other errors are those of reading.
+    pub fn is_of_content(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
 }

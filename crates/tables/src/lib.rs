@@ -14,11 +14,13 @@ mod dialect;
 mod error;
 mod layout;
 mod options;
+mod quotes;
 mod reader;
 mod repeats;
 mod row;
 mod time;
 mod time_column;
+mod twice;
 mod written;
 pub mod xlsx;
 

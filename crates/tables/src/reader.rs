@@ -20,6 +20,8 @@ use super::dialect::{self, Dialect};
 use super::error::{RowProblem, TableError};
 use super::layout::{ColumnDescription, Layout};
 use super::options::{DecimalSign, TableOptions, TimeFormat};
+use super::quotes::{Place, contains_rows};
+use super::twice::Twice;
 
 /// Number of rows that are inspected to tell what the form leaves open.
 const SNIFFED_ROWS: usize = 100;
@@ -60,7 +62,7 @@ pub struct Description {
 /// A row that was read to decide the form.
 #[derive(Debug)]
 struct Sniffed {
-    line: u64,
+    place: Place,
     end: u64,
     record: ByteRecord,
 }
@@ -97,6 +99,7 @@ pub struct TableReader<R: Read> {
     record: ByteRecord,
     layout: Layout,
     order: Order,
+    twice: Twice,
 }
 
 impl<R: Read> TableReader<R> {
@@ -116,19 +119,22 @@ impl<R: Read> TableReader<R> {
         let mut records = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .trim(::csv::Trim::All)
             .delimiter(dialect.separator)
             .from_reader(BoundedRecords::new(input, LONGEST_RECORD));
         let mut record = ByteRecord::new();
         let (mut sniffed, mut damage) = (VecDeque::new(), None);
         while sniffed.len() <= SNIFFED_ROWS {
             match read_record(&mut records, &mut record, dialect.skipped_lines) {
-                Ok(Some(line)) => {
+                Ok(Some(place)) => {
+                    let columns = sniffed.front().map(|row: &Sniffed| row.record.len());
+                    if columns.is_some_and(|columns| place.is_cut(&record, columns)) {
+                        return Err(TableError::OpenQuote { line: place.first_line() });
+                    }
                     let end = records.position().byte();
-                    sniffed.push_back(Sniffed { line, end, record: record.clone() });
+                    sniffed.push_back(Sniffed { place, end, record: record.clone() });
                 }
                 Ok(None) => break,
-                Err(error) if sniffed.is_empty() => return Err(error),
+                Err(error) if sniffed.is_empty() || error.is_of_content() => return Err(error),
                 Err(error) => {
                     damage = Some(error);
                     break;
@@ -136,13 +142,24 @@ impl<R: Read> TableReader<R> {
             }
         }
         let rows: Vec<&ByteRecord> = sniffed.iter().map(|row: &Sniffed| &row.record).collect();
-        let lines: Vec<u64> = sniffed.iter().map(|row: &Sniffed| row.line).collect();
+        let lines: Vec<u64> = sniffed.iter().map(|row: &Sniffed| row.place.line).collect();
         let layout = Layout::detect(&lines, &rows, options, dialect.separator)?;
+        let later = sniffed.iter().filter(|row| row.place.breaks > 0);
+        for Sniffed { place, record, .. } in later {
+            if contains_rows(&layout, record, dialect.separator) {
+                return Err(TableError::OpenQuote { line: place.first_line() });
+            }
+        }
         if layout.has_header {
             sniffed.pop_front();
         }
+        let first_rows: Vec<&ByteRecord> = sniffed.iter().map(|row| &row.record).collect();
+        let mut twice = Twice::new(&layout, &first_rows);
+        for Sniffed { place, record, .. } in &sniffed {
+            twice.see(&layout, record, place.line)?;
+        }
         let order = order(sniffed.iter().filter_map(|row| layout.time_of(&row.record).ok()));
-        Ok(Self { records, dialect, sniffed, bytes_read: 0, damage, record, layout, order })
+        Ok(Self { records, dialect, sniffed, bytes_read: 0, damage, record, layout, order, twice })
     }
 
     /// How the table is understood.
@@ -180,14 +197,16 @@ impl<R: Read> TableReader<R> {
         samples: &mut Vec<SourceSample>,
         problems: &mut Vec<RowProblem>,
     ) -> Result<bool, TableError> {
-        let line = if let Some(Sniffed { line, end, record }) = self.sniffed.pop_front() {
+        let line = if let Some(Sniffed { place, end, record }) = self.sniffed.pop_front() {
             (self.record, self.bytes_read) = (record, end);
-            line
+            place.line
         } else if let Some(damage) = self.damage.take() {
             return Err(damage);
-        } else if let Some(line) = read_record(&mut self.records, &mut self.record, self.dialect.skipped_lines)? {
+        } else if let Some(place) = read_record(&mut self.records, &mut self.record, self.dialect.skipped_lines)? {
+            self.check_quotes(place)?;
+            self.twice.see(&self.layout, &self.record, place.line)?;
             self.bytes_read = self.records.position().byte();
-            line
+            place.line
         } else {
             return Ok(false);
         };
@@ -196,6 +215,15 @@ impl<R: Read> TableReader<R> {
             report(reason);
         }
         Ok(true)
+    }
+
+    /// Refuses the current record if a quote in it was left open.
+    fn check_quotes(&self, place: Place) -> Result<(), TableError> {
+        let contains_rows = || contains_rows(&self.layout, &self.record, self.dialect.separator);
+        if place.is_cut(&self.record, self.layout.roles.len()) || (place.breaks > 0 && contains_rows()) {
+            return Err(TableError::OpenQuote { line: place.first_line() });
+        }
+        Ok(())
     }
 }
 
@@ -206,18 +234,26 @@ fn check_encoding(beginning: &[u8]) -> Result<(), TableError> {
     if zeros * 4 > part.len() { Err(TableError::NotUtf8(" (perhaps UTF-16)")) } else { Ok(()) }
 }
 
-/// Reads the next record. Returns the line on which it ends.
+/// Reads the next record, without blanks around its fields.
 fn read_record<R: Read>(
     records: &mut ::csv::Reader<BoundedRecords<R>>,
     record: &mut ByteRecord,
     skipped_lines: u64,
-) -> Result<Option<u64>, TableError> {
+) -> Result<Option<Place>, TableError> {
     let start = records.position().line() + skipped_lines;
     records.get_mut().start_record();
     match records.read_byte_record(record) {
-        // The position is after the record's line break. `BoundedRecords` guarantees one for each
-        // record.
-        Ok(true) => Ok(Some(records.position().line().saturating_sub(1).max(1) + skipped_lines)),
+        Ok(true) => {
+            let breaks = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+            record.trim();
+            let (after, byte) = (records.position().line(), records.position().byte());
+            if records.get_ref().is_past_end(byte) {
+                return Err(TableError::OpenQuote { line: after.saturating_sub(breaks).max(1) + skipped_lines });
+            }
+            // The position is after the record's line break. `BoundedRecords` guarantees one for
+            // each record.
+            Ok(Some(Place { line: after.saturating_sub(1).max(1) + skipped_lines, breaks }))
+        }
         Ok(false) => Ok(None),
         Err(error) => Err(read_error(error, start)),
     }

@@ -45,10 +45,7 @@ pub(super) fn check(layout: &Layout, data: &[&ByteRecord], lines: &[u64]) -> Res
     if telling.iter().any(|column| rows.recur(*column)) {
         telling.retain(|column| rows.recur(*column));
     }
-    let Some(example) = telling.first().map(|column| layout.names[*column].clone()) else { return Ok(()) };
-    let columns: Vec<String> = telling.iter().map(|column| format!("column {:?}", layout.names[*column])).collect();
-    let (columns, time) = (columns.join(" or "), layout.names[layout.time].clone());
-    Err(TableError::RepeatedTimes { first, second, columns, example, time })
+    if telling.is_empty() { Ok(()) } else { Err(layout.repeated(first, second, &telling)) }
 }
 
 impl<'a> Rows<'a> {
@@ -103,7 +100,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Whether the last word of a name is one of [`NAMES`], also in `storeId`.
-fn is_id_name(name: &str) -> bool {
+pub(super) fn is_id_name(name: &str) -> bool {
     let last = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     NAMES.contains(&last.to_lowercase().as_str()) || last.ends_with("Id") || last.ends_with("ID")
 }

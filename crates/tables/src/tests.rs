@@ -291,6 +291,7 @@ fn kpi_column_names_the_kpi_of_each_row() {
 }
 
 mod numbers;
+mod quotes;
 mod repeats;
 mod times;
 

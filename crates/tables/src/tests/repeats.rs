@@ -46,3 +46,50 @@ fn numbers_at_different_times_are_kpis() {
         assert_eq!(outcome.samples.len(), (text.lines().count() - 1) * 2, "{text:?}");
     }
 }
+
+/// Rows of each store in turn, a second apart, from the same time on.
+fn grouped(name: &str, stores: &[u32], rows: u32) -> String {
+    let row = |store: u32| (0..rows).map(move |i| format!("{},{store},{i}.5\n", 1_000 + i));
+    let rows: String = stores.iter().flat_map(|store| row(*store)).collect();
+    format!("time,{name},sales\n{rows}")
+}
+
+#[test]
+fn groups_that_begin_below_the_first_rows_are_refused_and_named() {
+    for (name, rows) in [("store_id", 101), ("store", 101), ("store_id", 90), ("store_id", 3_000)] {
+        let text = grouped(name, &[1, 2], rows);
+        let end = read_as(None, text.as_bytes()).map_or_else(Err, |outcome| outcome.end);
+        let refused = end.unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("lines 2 and {} have the same time", rows + 2)), "{refused}");
+        assert!(refused.contains(&format!("write label.{name} ")), "{refused}");
+        let labelled = read(&grouped(&format!("label.{name}"), &[1, 2], rows));
+        assert_eq!(labelled.samples.len(), 2 * rows as usize);
+    }
+}
+
+#[test]
+fn rows_that_are_sent_again_are_read() {
+    // The same number: nothing tells the rows apart.
+    assert_eq!(read(&grouped("store_id", &[1, 1], 150)).samples.len(), 600);
+    // Few rows with another number: it is a value.
+    let again = "1007,9,7.5\n1008,9,8.5\n";
+    assert_eq!(read(&format!("{}{again}", grouped("errors", &[0], 150))).samples.len(), 304);
+    // The numbers of rows differ, and say nothing.
+    let rows: String = (0..300).map(|i| format!("{i},{},5.5\n", 1_000 + i % 150)).collect();
+    assert_eq!(read(&format!("id,time,sales\n{rows}")).samples.len(), 600);
+}
+
+#[test]
+fn column_of_numbers_and_names_is_refused_and_named() {
+    for text in ["time,sku,sales\n1,12,5\n1,A7,6\n2,12,7\n2,A7,8\n", "time,sku,sales\n1,12,5\n2,13,6\n3,B-1,7\n"] {
+        let refused = read_as(None, text.as_bytes()).err().unwrap().to_string();
+        assert!(
+            refused.starts_with("column \"sku\" holds numbers, but also") && refused.contains("label.sku"),
+            "{refused}"
+        );
+    }
+    let labelled = read("time,label.sku,sales\n1,12,5\n1,A7,6\n");
+    assert_eq!(labelled.rows()[1].1, "sku:A7");
+    // A failed sensor.
+    assert_eq!(read("time,heat,sales\n1,12,5\n2,offline,6\n3,13,7\n").samples.len(), 5);
+}

@@ -108,7 +108,10 @@ impl Import {
         drop(portions);
         match reader.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.tally.error = self.tally.error.take().or(Some(error.to_string())),
+            Ok(Err(error)) => {
+                let rows = counted(self.tally.rows, "row above was taken", "rows above were taken");
+                self.tally.error.get_or_insert_with(|| format!("{error}; {rows}"));
+            }
             Err(error) => {
                 tracing::error!(%error, "reading an uploaded file failed");
                 self.tally.error = Some("the file could not be read; see the server's log".into());
