@@ -229,12 +229,10 @@ impl Portions<'_> {
         self.sender.blocking_send(portion).is_ok()
     }
 
-    /// Sends the rest. A file with an error that its owner can correct is refused as a whole, if no
-    /// sample of it was sent.
+    /// Sends the rest. A file whose rows replace each other is refused as a whole, if no sample of
+    /// it was sent.
     fn end(&mut self, outcome: Result<(), TableError>) -> Result<(), FileError> {
-        if let (false, Err(error)) = (self.sent, &outcome)
-            && error.is_of_content()
-        {
+        if let (false, Err(TableError::RepeatedTimes { .. })) = (self.sent, &outcome) {
             return Ok(outcome?);
         }
         let rest = self.batcher.finish();
@@ -293,22 +291,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_open_quote_refuses_the_file_unless_samples_were_sent() {
-        let row = |i: u32| format!("{i},a,{i}\n");
-        let rows: String = (1..=150).map(row).collect();
-        let text = format!("time,l,load\n{rows}151,\"a,151\n152,a,152\n");
-        for (batch, taken) in [(1_000, 0), (20, 150)] {
+    async fn damage_below_the_first_rows_ends_the_file_with_the_line() {
+        let text = |row: fn(u32) -> String| format!("time,store_id,load\n{}", (1..=150).map(row).collect::<String>());
+        let rows = text(|i| format!("{i},7,{i}.5\n"));
+        let open = (format!("{rows}151,\"7,151\n152,7,152\n"), "a quote (\") left open at line 152?", 300);
+        // No sample is taken of a file in which rows would replace each other.
+        let repeated = (format!("{rows}1,8,5.5\n2,8,6.5\n"), "lines 2 and 152 have the same time", 0);
+        for (text, sentence, taken) in [open, repeated] {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(text.as_bytes()).unwrap();
             file.rewind().unwrap();
             let options = TableOptions::new(name_from("doors"));
-            let (mut receiver, reader) = read_ahead(file, false, options, Batcher::new(batch, 0.0));
+            let (mut receiver, reader) = read_ahead(file, false, options, Batcher::new(1_000, 0.0));
             let mut samples = 0;
             while let Some(portion) = receiver.recv().await {
                 samples += portion.samples.len();
             }
             let end = reader.await.unwrap().unwrap_err().to_string();
-            assert!(samples == taken && end.contains("a quote (\") left open at line 152?"), "{samples}: {end}");
+            assert!(samples == taken && end.contains(sentence), "{samples}: {end}");
         }
     }
 

@@ -178,7 +178,7 @@ pub enum TableError {
 
 impl TableError {
     /// Whether the owner of the file can correct it. The other errors are those of reading.
-    pub fn is_of_content(&self) -> bool {
+    pub(super) fn is_of_content(&self) -> bool {
         !matches!(self, Self::Io(_))
     }
 }
