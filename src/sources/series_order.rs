@@ -1,5 +1,5 @@
-//! Finds samples of a file that will be late, because a newer one of their series is above them, and
-//! those that replace another one.
+//! Finds samples of a file that will be late, because a newer one of their series is above them,
+//! and those that replace another one.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

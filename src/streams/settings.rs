@@ -7,8 +7,10 @@ use super::detector_name::DetectorName;
 
 /// Calm samples in a row that end an episode, at least.
 const LEAST_CALM: u16 = 3;
-/// How long the calm samples last that end an episode, at least, milliseconds.
+/// How long the calm samples last that end an episode, at least, milliseconds. A setting
+/// of fewer samples than usual holds at any pace.
 const LEAST_CALM_MS: i64 = 60_000;
+const USUAL_CALM: u16 = 15;
 
 /// The options before the check. `StreamSettings::try_from` checks them.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +30,8 @@ pub struct StreamOptions {
     pub open_score: f32,
     /// Samples scored below this are calm. Above 0.
     pub close_score: f32,
-    /// Calm samples in a row that close an episode, if they last a minute. 3 to 10,000. Three of
-    /// them are enough once they last [`calm_ms`](Self::calm_ms).
+    /// Calm samples in a row that close an episode; from 15 on only if they last a minute. 1 to
+    /// 10,000. Three of them are enough once they last [`calm_ms`](Self::calm_ms).
     pub calm_samples: u16,
     /// How long three or more calm samples in a row last that close an episode, whatever their
     /// number, in milliseconds of the samples' time. At least 60,000.
@@ -55,7 +57,7 @@ impl StreamOptions {
     pub fn for_detector(detector: DetectorName) -> Self {
         // During a long event, some values are ordinary. It ends after a long calm.
         let (close_score, calm_samples, calm_ms) = match detector {
-            DetectorName::SeasonReach => (0.499, 15, 43_200_000),
+            DetectorName::SeasonReach => (0.499, USUAL_CALM, 43_200_000),
         };
         Self {
             detector,
@@ -128,7 +130,8 @@ impl StreamSettings {
     /// Whether an episode is over after `calm` samples in a row that were calm and have lasted
     /// `lasted_ms` since the sample before them.
     pub fn is_over(&self, calm: u16, lasted_ms: i64) -> bool {
-        let many = calm >= self.calm_samples && lasted_ms >= LEAST_CALM_MS;
+        let least_ms = if self.calm_samples < USUAL_CALM { 0 } else { LEAST_CALM_MS };
+        let many = calm >= self.calm_samples && lasted_ms >= least_ms;
         many || (calm >= LEAST_CALM && lasted_ms >= self.calm_ms)
     }
 }
@@ -153,7 +156,7 @@ impl TryFrom<StreamOptions> for StreamSettings {
             ("sensitivity", "must be 0.25 to 4", (0.25..=4.0).contains(&o.sensitivity)),
             ("open_score", "must be above close_score and below 1", o.open_score > o.close_score && o.open_score < 1.0),
             ("close_score", "must be above 0", o.close_score > 0.0),
-            ("calm_samples", "must be 3 to 10000", (3..=10_000).contains(&o.calm_samples)),
+            ("calm_samples", "must be 1 to 10000", (1..=10_000).contains(&o.calm_samples)),
             ("calm_ms", "must be at least 60000", o.calm_ms >= 60_000),
             ("update_every", "must be at least 10", o.update_every >= 10),
             ("warm_up", "must be 20 to 10000", (20..=10_000).contains(&o.warm_up)),

@@ -21,20 +21,14 @@ fn patient() -> Value {
     })
 }
 
-/// Samples `from` to `to` of every KPI, one a second: noise with spikes, each higher than all
-/// before.
+/// Samples `from` to `to` of every KPI: noise with spikes, each higher than all before.
 fn body(from: usize, to: usize) -> Value {
-    body_every(1_000, from, to)
-}
-
-/// The same, one every `interval_ms`.
-fn body_every(interval_ms: i64, from: usize, to: usize) -> Value {
     let mut rows = Vec::new();
     for kpi in KPIS {
         for i in from..to {
             let noise = ((i * 7_919 + kpi.len()) % 101) as f64 / 50.0;
             let value = if i % 250 == 249 { 100.0 * 4f64.powi((i / 250) as i32) } else { 10.0 + noise };
-            rows.push(json!({"kpi": kpi, "timestamp": START + i as i64 * interval_ms, "value": value}));
+            rows.push(json!({"kpi": kpi, "timestamp": START + i as i64 * 1_000, "value": value}));
         }
     }
     json!({"samples": rows})

@@ -9,7 +9,7 @@ use earcon::app::Overrides;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{KPIS, START, body, body_every, changes, in_time, patient};
+use super::{KPIS, START, body, changes, in_time, patient};
 use crate::support::Server;
 
 async fn put(server: &Server, name: &str, options: Value) {
@@ -48,13 +48,8 @@ fn reason(shown: &Value) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn candidate_that_alerts_too_often_is_rolled_back() {
     let server = Server::start().await;
-    // A minute apart, because calm lasts a minute at least.
-    let feed = async |from, to| {
-        let (status, answer) = server.ingest(&body_every(60_000, from, to)).await;
-        assert_eq!(status, 200, "{answer}");
-    };
-    feed(0, 200).await;
-    put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.03, "close_score": 0.025, "calm_samples": 3}))
+    feed(&server, 0, 200).await;
+    put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.03, "close_score": 0.025, "calm_samples": 1}))
         .await;
     let mut policy = patient();
     policy["limits"]["alerts_per_10k"] = json!(5);
@@ -68,7 +63,7 @@ async fn candidate_that_alerts_too_often_is_rolled_back() {
     let (status, answer) = server.send(Method::POST, "/experiments/try/promote?force=true", json!({})).await;
     assert_eq!((status, &answer["percent"]), (200, &json!(100.0)), "{answer}");
     changes(&mut socket, KPIS.len()).await;
-    feed(200, 1_700).await;
+    feed(&server, 200, 1_700).await;
 
     let shown = rolled_back(&server).await;
     assert!(reason(&shown).contains("per 10,000 samples"), "{shown}");

@@ -116,7 +116,8 @@ impl Aside {
     }
 }
 
-/// The path that a file has as a segment of this log. `None` if it is none, or one that was trimmed.
+/// The path that a file has as a segment of this log. `None` if it is none, or one that was
+/// trimmed.
 fn own_place(found: &LogCheck, path: &Path) -> Option<PathBuf> {
     let (header, _) = read_header(path).ok().flatten()?;
     let own = header.belongs(&found.workspace, found.log_id, header.number);

@@ -105,7 +105,8 @@ fn damage(scratch: &Scratch, random: &mut Random) -> (String, Vec<PathBuf>) {
     (what, vec![target])
 }
 
-/// The sequence numbers of certain losses whose extent is known, and where a loss of unknown extent begins.
+/// The sequence numbers of certain losses whose extent is known, and where a loss of unknown extent
+/// begins.
 pub(super) fn sequences<'a>(missing: impl IntoIterator<Item = &'a Missing>) -> (Vec<Seq>, Option<Seq>) {
     let (mut sequences, mut open) = (Vec::new(), None);
     for missing in missing.into_iter().filter(|missing| !missing.or_removed) {
