@@ -7,10 +7,11 @@ use super::detector_name::DetectorName;
 
 /// Calm samples in a row that end an episode, at least.
 const LEAST_CALM: u16 = 3;
-/// How long the calm samples last that end an episode, at least, milliseconds. A setting
-/// of fewer samples than usual holds at any pace.
-const LEAST_CALM_MS: i64 = 60_000;
+/// The default of `calm_samples`. From this number on, the samples have to last
+/// [`LEAST_CALM_MS`]; a smaller setting holds at any pace.
 const USUAL_CALM: u16 = 15;
+/// How long the calm samples last that end an episode, at least, milliseconds.
+const LEAST_CALM_MS: i64 = 60_000;
 
 /// The options before the check. `StreamSettings::try_from` checks them.
 #[derive(Debug, Clone, PartialEq)]
