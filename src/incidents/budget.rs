@@ -1,6 +1,7 @@
 //! Limits how many incidents a day are alerted, and selects the most surprising ones.
 //!
-//! Both rules look at the last 24 hours, not at calendar days:
+//! Both rules look at any 24 hours of the samples' time, not at calendar days. An incident has its
+//! place at its beginning, so a replay decides as the live course did, however fast it is:
 //!
 //! * **Ordinary slots**: four fifths of the budget. An incident gets one if it ranks among the
 //!   strongest of the last seven days, as many a day as there are slots. While there were fewer
@@ -49,16 +50,11 @@ enum Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct RecentIncident {
     incident: IncidentId,
-    at_ms: i64,
+    /// When it began, in sample time.
+    began_ms: i64,
     strength: f64,
-    alert: Option<Alert>,
-}
-
-/// When an incident was alerted, and on which slot.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Alert {
-    at_ms: i64,
-    slot: Slot,
+    /// The slot on which it was alerted.
+    alert: Option<Slot>,
 }
 
 /// The recent incidents, and which of them were alerted.
@@ -68,11 +64,11 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Decides whether an incident of this strength (bits, not negative) may be alerted at
-    /// `now_ms`, with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the caller
-    /// has to [record](Self::record) the decision.
-    pub fn decide(&self, incident: IncidentId, strength: f64, now_ms: i64, max_per_day: u32) -> AlertDecision {
-        if max_per_day == 0 || self.free_slot(incident, strength, now_ms, max_per_day).is_some() {
+    /// Decides whether an incident of this strength (bits, not negative) that began at `began_ms`
+    /// may be alerted, with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the
+    /// caller has to [record](Self::record) the decision.
+    pub fn decide(&self, incident: IncidentId, strength: f64, began_ms: i64, max_per_day: u32) -> AlertDecision {
+        if max_per_day == 0 || self.free_slot(incident, strength, began_ms, max_per_day).is_some() {
             AlertDecision::Alert
         } else {
             AlertDecision::Suppress
@@ -80,19 +76,19 @@ impl Budget {
     }
 
     /// The kind of slot that is free for the incident.
-    fn free_slot(&self, incident: IncidentId, strength: f64, now_ms: i64, max_per_day: u32) -> Option<Slot> {
+    fn free_slot(&self, incident: IncidentId, strength: f64, began_ms: i64, max_per_day: u32) -> Option<Slot> {
         let reserved = (max_per_day as usize) / 5;
         let ordinary = max_per_day as usize - reserved;
-        // A time ahead of now comes from a clock that was set back. Such an alert still counts.
-        let alerts = || self.recent.iter().filter_map(|recent| Some((recent.strength, recent.alert?)));
-        let alerts = || alerts().filter(|(_, alert)| now_ms.saturating_sub(alert.at_ms) < DAY_MS);
-        let on = |slot| alerts().filter(move |(_, alert)| alert.slot == slot);
+        // Samples may come in any order of time, so the alerts after it count as those before it.
+        let near = |recent: &&RecentIncident| recent.began_ms.abs_diff(began_ms) < DAY_MS as u64;
+        let alerts = || self.recent.iter().filter(near).filter_map(|recent| Some((recent.strength, recent.alert?)));
+        let on = |slot| alerts().filter(move |(_, alert)| *alert == slot);
         let used_reserve = on(Slot::Reserve).count();
         let mut used: Vec<f64> = on(Slot::Ordinary).map(|(strength, _)| strength).collect();
         if used.len() + used_reserve >= max_per_day as usize {
             return None;
         }
-        if used.len() < ordinary && strength >= self.threshold(incident, now_ms, ordinary) {
+        if used.len() < ordinary && strength >= self.threshold(incident, began_ms, ordinary) {
             return Some(Slot::Ordinary);
         }
         if used_reserve >= reserved {
@@ -105,11 +101,12 @@ impl Budget {
 
     /// The strength that would have let `per_day` of the recent incidents pass each day. 0 if there
     /// were fewer.
-    fn threshold(&self, incident: IncidentId, now_ms: i64, per_day: usize) -> f64 {
-        let ranked =
-            |recent: &&RecentIncident| recent.incident != incident && now_ms.saturating_sub(recent.at_ms) < HISTORY_MS;
-        let oldest = self.recent.iter().filter(ranked).map(|recent| recent.at_ms).min().unwrap_or(now_ms);
-        let days = (now_ms.saturating_sub(oldest) as f64 / DAY_MS as f64).clamp(1.0, 7.0);
+    fn threshold(&self, incident: IncidentId, began_ms: i64, per_day: usize) -> f64 {
+        let ranked = |recent: &&RecentIncident| {
+            recent.incident != incident && recent.began_ms.abs_diff(began_ms) < HISTORY_MS as u64
+        };
+        let oldest = self.recent.iter().filter(ranked).map(|recent| recent.began_ms).min().unwrap_or(began_ms);
+        let days = (began_ms.saturating_sub(oldest) as f64 / DAY_MS as f64).clamp(1.0, 7.0);
         let slots = (per_day as f64 * days) as usize;
         let mut strengths: Vec<f64> = self.recent.iter().filter(ranked).map(|recent| recent.strength).collect();
         if strengths.len() < slots || slots == 0 {
@@ -119,31 +116,27 @@ impl Budget {
         strengths[slots - 1]
     }
 
-    /// Records the present strength of an incident, and `alerted_at_ms` once it is alerted. An
-    /// alert is never taken back.
-    pub fn record(
-        &mut self,
-        incident: IncidentId,
-        strength: f64,
-        now_ms: i64,
-        alerted_at_ms: Option<i64>,
-        max_per_day: u32,
-    ) {
-        let alert = alerted_at_ms.map(|at_ms| {
-            let slot = self.free_slot(incident, strength, at_ms, max_per_day).unwrap_or(Slot::Ordinary);
-            Alert { at_ms, slot }
-        });
+    /// Records the present strength of an incident that began at `began_ms`, and whether it is
+    /// alerted. An alert is never taken back.
+    pub fn record(&mut self, incident: IncidentId, strength: f64, began_ms: i64, alerted: bool, max_per_day: u32) {
+        let slot = || self.free_slot(incident, strength, began_ms, max_per_day).unwrap_or(Slot::Ordinary);
+        let alert = alerted.then(slot);
         match self.recent.iter_mut().rev().find(|recent| recent.incident == incident) {
             Some(recent) => {
                 recent.strength = recent.strength.max(strength);
                 recent.alert = recent.alert.or(alert);
             }
-            None => self.recent.push_back(RecentIncident { incident, at_ms: now_ms, strength, alert }),
+            None => self.recent.push_back(RecentIncident { incident, began_ms, strength, alert }),
         }
-        let counts = |alert: Option<Alert>| alert.is_some_and(|alert| now_ms.saturating_sub(alert.at_ms) < DAY_MS);
-        self.recent.retain(|recent| now_ms.saturating_sub(recent.at_ms) < HISTORY_MS || counts(recent.alert));
+        // A backfill goes on at older times than the newest samples have; both places are kept.
+        let newest = self.recent.iter().map(|recent| recent.began_ms).max().unwrap_or(began_ms);
+        let within = |recent: &RecentIncident, time_ms: i64| {
+            newest.saturating_sub(recent.began_ms) < time_ms || recent.began_ms.abs_diff(began_ms) < time_ms as u64
+        };
+        self.recent.retain(|recent| within(recent, HISTORY_MS));
+        let counts = |recent: &RecentIncident| recent.alert.is_some() && within(recent, DAY_MS);
         while self.recent.len() > MAX_HISTORY {
-            let Some(oldest) = self.recent.iter().position(|recent| !counts(recent.alert)) else { break };
+            let Some(oldest) = self.recent.iter().position(|recent| !counts(recent)) else { break };
             self.recent.remove(oldest);
         }
     }
@@ -164,7 +157,7 @@ mod tests {
         let mut alerted = Vec::new();
         for (n, (at_ms, strength)) in incidents.into_iter().enumerate() {
             let alert = budget.decide(id(n as u64), strength, at_ms, max) == AlertDecision::Alert;
-            budget.record(id(n as u64), strength, at_ms, alert.then_some(at_ms), max);
+            budget.record(id(n as u64), strength, at_ms, alert, max);
             if alert {
                 alerted.push((at_ms, strength));
             }
@@ -212,10 +205,19 @@ mod tests {
     fn history_is_bounded_and_keeps_alerts() {
         let mut budget = Budget::default();
         for n in 0..10_000 {
-            budget.record(id(n), 1.0, n as i64, (n < 50).then_some(n as i64), 50);
+            budget.record(id(n), 1.0, n as i64, n < 50, 50);
         }
         assert_eq!(budget.recent.len(), MAX_HISTORY);
         assert_eq!(budget.recent.iter().filter(|recent| recent.alert.is_some()).count(), 50);
+    }
+
+    #[test]
+    fn backfill_after_the_newest_samples_has_a_budget_of_its_own_days() {
+        let live = (0..10).map(|i| (100 * DAY_MS + i * 60_000, 1.0));
+        let old = (0..500).map(|i| (50 * DAY_MS + i * 60_000, 1.0));
+        let alerted = alerted(live.chain(old), 10);
+        assert_eq!(alerted.iter().filter(|(at, _)| *at >= 100 * DAY_MS).count(), 8);
+        assert_eq!(alerted.iter().filter(|(at, _)| *at < 100 * DAY_MS).count(), 8, "not one for each of 500");
     }
 
     proptest! {

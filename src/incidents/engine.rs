@@ -136,10 +136,13 @@ impl IncidentEngine {
         let due = |state: &&IncidentState| state.due_at(&self.settings).is_some_and(|at| at <= now_ms);
         let mut due: Vec<&Incident> = self.state.incidents.values().filter(due).map(|state| &state.incident).collect();
         // Merged incidents first, so that followers know the target as alerted before it is
-        // reported. Then the most surprising, because each alert leaves less budget for the rest.
+        // reported. Then in the order of the samples, so that a fast replay decides as the live
+        // course did. Of one second the most surprising, because each alert leaves less budget.
+        let second = |incident: &Incident| incident.opened_at_ms.div_euclid(1_000);
         due.sort_by(|a, b| {
             let merged = b.merged_into.is_some().cmp(&a.merged_into.is_some());
-            merged.then(b.surprise.total_cmp(&a.surprise)).then(a.id.cmp(&b.id))
+            let earlier = second(a).cmp(&second(b));
+            merged.then(earlier).then(b.surprise.total_cmp(&a.surprise)).then(a.id.cmp(&b.id))
         });
         let due: Vec<IncidentId> = due.into_iter().map(|incident| incident.id).collect();
         let mut decisions = Vec::new();
@@ -165,12 +168,12 @@ impl IncidentEngine {
         let merged = state.incident.merged_into.is_some();
         if !merged && !emptied {
             state.find_first_mover(cooccurrence);
-            let strength = f64::from(state.incident.surprise);
+            let (strength, began_ms) = (f64::from(state.incident.surprise), state.incident.opened_at_ms);
             if state.needs_alert_decision() {
                 state.surprise_at_decision = state.incident.surprise;
                 state.learning_at_decision = is_learning(&state.incident);
                 if !state.learning_at_decision
-                    && budget.decide(id, strength, now_ms, self.settings.max_per_day) == AlertDecision::Alert
+                    && budget.decide(id, strength, began_ms, self.settings.max_per_day) == AlertDecision::Alert
                 {
                     state.incident.alerted_at_ms = Some(now_ms);
                     if let Some(first) = state.incident.first() {
@@ -180,7 +183,8 @@ impl IncidentEngine {
                 }
             }
             if !is_learning(&state.incident) {
-                budget.record(id, strength, now_ms, state.incident.alerted_at_ms, self.settings.max_per_day);
+                let alerted = state.incident.alerted_at_ms.is_some();
+                budget.record(id, strength, began_ms, alerted, self.settings.max_per_day);
             }
         }
         state.incident.cause_seq = *seq;

@@ -86,9 +86,9 @@ async fn forty_kpis_that_spike_together_are_one_incident() {
     }
     assert_eq!(said.iter().filter(|said| *said == "incident.opened").count(), 0, "{said:?}");
     // One cue at the start of the incident and one at its end.
-    for _ in 0..2 {
+    for kind in ["opened", "closed"] {
         let cue = listener.until("cue").await;
-        assert_eq!(cue["incident"], *id, "{cue}");
+        assert_eq!((&cue["incident"], cue["kind"].as_str()), (id, Some(kind)), "{cue}");
     }
     let all = eventually("the end is recorded", async || {
         let all = incidents(&server, "?open=false").await;

@@ -88,6 +88,9 @@ pub struct Voice {
 /// A short sound for an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cue {
+    /// What happened: `opened` or `closed` (an incident), `stalled` or `restored` (a series), or
+    /// `summary` (more than cues may say).
+    pub kind: String,
     /// `info`, `warning` or `critical`.
     pub severity: String,
     /// The KPI.

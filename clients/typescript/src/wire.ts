@@ -374,6 +374,8 @@ export interface Voice {
 
 /** A short sound for an event. */
 export interface Cue {
+  /** An incident began (or became more severe) or ended, a series stalled or is back, or more happened than cues say. */
+  kind: "opened" | "closed" | "stalled" | "restored" | "summary";
   severity: "info" | "warning" | "critical";
   kpi: string;
   labels: Labels;

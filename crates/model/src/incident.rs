@@ -183,13 +183,16 @@ impl Incident {
         format!("{} {what}{others}", series_name(&first.kpi, &first.labels))
     }
 
-    /// Adds an entry to the timeline. A full one drops the oldest entry of its second half.
+    /// Adds an entry to the timeline, behind those of its time. A full one drops the oldest entry
+    /// of its second half.
     pub fn note(&mut self, entry: TimelineEntry) {
         if self.timeline.len() >= Self::MAX_TIMELINE {
             self.timeline.remove(Self::MAX_TIMELINE / 2);
             self.timeline_left_out += 1;
         }
-        self.timeline.push(entry);
+        // News of a member may come late: its end, or a peak before that of another.
+        let place = self.timeline.partition_point(|before| before.at_ms <= entry.at_ms);
+        self.timeline.insert(place, entry);
     }
 }
 
@@ -305,6 +308,16 @@ mod tests {
         assert_eq!((incident.timeline.len(), incident.first().unwrap().kpi.as_str()), (1, "c"));
         assert!(incident.erase(&kpi("c"), &DeletionScope::Kpi));
         assert_eq!(incident.first().unwrap().kpi.as_str(), "b");
+    }
+
+    #[test]
+    fn a_timeline_is_in_the_order_of_time() {
+        let mut incident = Incident::example(&["a"]);
+        let Member { kpi, labels, .. } = incident.members[0].clone();
+        for (at_ms, what) in [(5, TimelineKind::Joined), (9, TimelineKind::Ended), (7, TimelineKind::Grew)] {
+            incident.note(TimelineEntry { at_ms, what, kpi: kpi.clone(), labels: labels.clone() });
+        }
+        assert_eq!(incident.timeline.iter().map(|entry| entry.at_ms).collect::<Vec<_>>(), [5, 7, 9]);
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl Unit {
         self.join(&finer(value / scale, more), prefix)
     }
 
-    /// Both ends of a range in the unit of the larger: `1.1–2 MB/s`.
+    /// Both ends of a range in the unit of the larger, with decimals that tell them apart:
+    /// `1.1–2 MB/s`, `1.02–1.0203 G`.
     pub fn write_range(&self, low: f64, high: f64) -> String {
         self.write_range_finer(low, high, 0)
     }
@@ -107,7 +108,9 @@ impl Unit {
         }
         let (low, high) = (low * self.factor, high * self.factor);
         let (scale, prefix) = self.scale(low.abs().max(high.abs()));
-        let (from, to) = (finer(low / scale, more), finer(high / scale, more));
+        let ends = |more: u8| (finer(low / scale, more), finer(high / scale, more));
+        // One number for a narrow range would say that nothing else is expected.
+        let (from, to) = (more..=MOST_DECIMALS).map(ends).find(|(from, to)| from != to).unwrap_or_else(|| ends(more));
         if from == to {
             return self.join(&to, prefix);
         }

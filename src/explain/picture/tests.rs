@@ -1,5 +1,7 @@
 use super::scene::{Role, Shape};
+use super::text::detail;
 use super::*;
+use earcon_model::quantity::Unit;
 use earcon_model::{Anomaly, AnomalyId, Direction, Feature, KpiName, Labels};
 
 const START: i64 = 1_772_323_200_000;
@@ -206,6 +208,30 @@ fn small_pictures_are_legible() {
             }
         }
     }
+}
+
+#[test]
+fn a_text_that_does_not_fit_loses_whole_parts_and_no_digits() {
+    let long = Anomaly { peak_value: 123_456.75, peak_lower: 99_990.25, peak_upper: 100_010.75, ..anomaly(0, 0) };
+    let local = |at: i64| at;
+    let data = PictureData {
+        anomaly: &long,
+        finding: "",
+        points: &[],
+        from_ms: 0,
+        to_ms: 1_000,
+        local_ms: &local,
+        zone: "America/Argentina/Buenos_Aires",
+    };
+    let unit = Unit::stated("furlongs");
+    let shown = |room: f32| detail(&data, &unit, room);
+    let (value, range) = ("123,457 furlongs", "99,990–100,011 furlongs");
+    let texts = [shown(2_000.0), shown(500.0), shown(400.0), shown(300.0), shown(150.0)];
+    assert!(texts[0].ends_with("2026-03-01 00:00:20 America/Argentina/Buenos_Aires"), "{}", texts[0]);
+    assert_eq!(texts[1], format!("{value}, expected {range}, 2026-03-01 00:00:20"));
+    assert_eq!(texts[2], format!("{value}, expected {range}"));
+    assert_eq!(texts[3], format!("{value} ({range})"));
+    assert_eq!(texts[4], value);
 }
 
 fn check_small(labels: &[Label], kpi: &str, unit: &str) {

@@ -36,21 +36,27 @@ pub(super) fn title(anomaly: &Anomaly) -> String {
     series_name(&anomaly.kpi, &anomaly.labels)
 }
 
-/// The value at the peak and what was expected, and when it was if there is room.
+/// The value at the peak and what was expected, and when it was if there is room. What does not fit
+/// is left out as a whole: half a number would be another number.
 pub(super) fn detail(data: &PictureData<'_>, unit: &Unit, room: f32) -> String {
     let anomaly = data.anomaly;
     let value = unit.write(anomaly.peak_value);
     let bounded = [anomaly.peak_lower, anomaly.peak_upper].iter().all(|end| end.abs() < f64::MAX);
-    let text = match anomaly.reason {
-        Feature::Volatility => format!("repeats {value}"),
-        _ if bounded => format!("{value}, expected {}", unit.write_range(anomaly.peak_lower, anomaly.peak_upper)),
-        _ if anomaly.peak_expected.is_finite() => format!("{value}, expected {}", unit.write(anomaly.peak_expected)),
-        _ => value,
+    let expected = match anomaly.reason {
+        Feature::Volatility => None,
+        _ if bounded => Some(unit.write_range(anomaly.peak_lower, anomaly.peak_upper)),
+        _ if anomaly.peak_expected.is_finite() => Some(unit.write(anomaly.peak_expected)),
+        _ => None,
+    };
+    let (text, short) = match (anomaly.reason, expected) {
+        (Feature::Volatility, _) => (format!("repeats {value}"), None),
+        (_, Some(expected)) => (format!("{value}, expected {expected}"), Some(format!("{value} ({expected})"))),
+        (_, None) => (value.clone(), None),
     };
     let local = jiff::Timestamp::from_millisecond((data.local_ms)(anomaly.peak_at_ms));
-    let at = local.map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
-    let with_zone = format!("{text}, {at} {}", data.zone);
-    let with_time = format!("{text}, {at}");
-    let fitting = [with_zone, with_time].into_iter().find(|longer| !at.is_empty() && width(longer) <= room);
-    fitting.unwrap_or_else(|| cut(&text, room))
+    let at = local.ok().map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    let with_zone = at.as_ref().map(|at| format!("{text}, {at} {}", data.zone));
+    let with_time = at.map(|at| format!("{text}, {at}"));
+    let texts = [with_zone, with_time, Some(text), short];
+    texts.into_iter().flatten().find(|text| width(text) <= room).unwrap_or_else(|| cut(&value, room))
 }

@@ -248,7 +248,7 @@ pub(super) fn voices_frame(voices: &[Voice]) -> MessageFrame {
 fn cue_frame(cue: &Cue) -> MessageFrame {
     let severity = cue.severity.as_str();
     MessageFrame::text(&to_json(&serde_json::json!({
-        "type": "cue", "severity": severity, "kpi": cue.kpi.as_str(),
+        "type": "cue", "kind": cue.kind, "severity": severity, "kpi": cue.kpi.as_str(),
         "labels": label_map(&cue.labels), "anomaly": cue.anomaly.map(|id| id.to_string()),
         "incident": cue.incident.map(|id| id.to_string()),
     })))

@@ -2,6 +2,7 @@
 
 use super::{EngineState, IncidentEngine, IncidentState, MAX_INCIDENTS, MAX_MEMBERSHIPS, Membership};
 use crate::incidents::burst::BURST_MS;
+use crate::incidents::state::is_weak;
 use earcon_model::{Anomaly, IncidentId, Link, Member, SeriesId};
 
 /// The member that an anomaly adds to an incident.
@@ -61,7 +62,8 @@ impl IncidentEngine {
     pub(super) fn enter(&mut self, mut member: Member, now_ms: i64) {
         let series = SeriesId::of(&member.kpi, &member.labels);
         let onset_ms = member.opened_at_ms;
-        let burst = self.state.bursts.record_onset(onset_ms, &member.kpi, self.inventory.kpis());
+        let (weak, kpis) = (is_weak(member.peak_score), self.inventory.kpis());
+        let burst = self.state.bursts.record_onset(onset_ms, &member.kpi, weak, kpis);
         self.seal_if_over(series, onset_ms);
         let EngineState { incidents, memberships, .. } = &mut self.state;
         if let Some(membership) = memberships.get_mut(&series)
@@ -130,8 +132,9 @@ impl IncidentEngine {
     }
 
     /// The incidents that an anomaly joins: the one with the strongest link to it, and those that
-    /// began within a minute of that one. An anomaly that is part of a burst joins the burst.
-    fn linked(&self, series: SeriesId, member: &Member, burst: bool) -> Vec<Linked> {
+    /// began within a minute of that one. An anomaly that is part of a burst, whose span is `burst`
+    /// in milliseconds, joins the burst.
+    fn linked(&self, series: SeriesId, member: &Member, burst: Option<i64>) -> Vec<Linked> {
         let EngineState { incidents, memberships, cooccurrence, .. } = &self.state;
         let companions: Vec<IncidentId> = cooccurrence
             .neighbours()
@@ -144,12 +147,16 @@ impl IncidentEngine {
         for state in incidents.values() {
             let incident = &state.incident;
             let open = incident.merged_into.is_none() && !state.is_over_by(onset_ms, &self.settings);
-            if !open || !state.is_near(onset_ms, spacing_ms) {
+            if !open || !state.is_near(member, spacing_ms) {
                 continue;
             }
             let outgrown = || state.is_outgrown_by(member, &self.settings);
-            let near = |at: i64| at.abs_diff(onset_ms) <= BURST_MS as u64;
-            let in_burst = burst && (near(incident.opened_at_ms) || (state.burst && near(state.activity_ms)));
+            let within = |at: i64, span_ms: i64| at.abs_diff(onset_ms) <= span_ms as u64;
+            let in_burst = burst.is_some_and(|span_ms| {
+                let fits = span_ms == BURST_MS || is_weak(incident.peak_score);
+                let burst = state.burst && within(state.activity_ms, span_ms);
+                fits && (within(incident.opened_at_ms, span_ms) || burst)
+            });
             let link = if state.kpis.contains(&member.kpi) {
                 Some(Link::SameKpi)
             } else if companions.contains(&incident.id) {

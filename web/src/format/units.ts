@@ -110,6 +110,8 @@ const LARGE: [number, string][] = [
   [1e6, "M"],
   [1e3, "k"],
 ];
+/** Most decimals that are added to tell two numbers apart. */
+const MOST_DECIMALS = 16;
 const SMALL: [number, string][] = [
   [1, ""],
   [1e-3, "m"],
@@ -130,20 +132,30 @@ export function text(value: number | null | undefined, unit: Unit): string {
   return join(formatValue(value, unit));
 }
 
-/** Both ends of a range in the unit of the larger: `1.1–2 MB/s`. */
+/**
+ * Both ends of a range in the unit of the larger, with decimals that tell them apart:
+ * `1.1–2 MB/s`, `1.02–1.0203 G`.
+ */
 export function rangeText(low: number, high: number, unit: Unit): string {
   if (!Number.isFinite(low) || !Number.isFinite(high)) {
     return "–";
   }
   const largest = Math.max(Math.abs(low * unit.factor), Math.abs(high * unit.factor));
   const [scale, prefix] = scaleOf(largest, unit);
-  const from = withPrefix((low * unit.factor) / scale, prefix, unit);
-  const to = withPrefix((high * unit.factor) / scale, prefix, unit);
-  if (from.number === to.number) {
-    return join(to);
+  const ends = (more: number) =>
+    [low, high].map((end) => finer((end * unit.factor) / scale, more)) as [string, string];
+  let more = 0;
+  // One number for a narrow range would say that nothing else is expected.
+  while (more < MOST_DECIMALS && ends(more)[0] === ends(more)[1]) {
+    more += 1;
+  }
+  const [from, to] = ends(more);
+  const withUnit = (number: string) => join({ number, unit: prefix + unit.symbol });
+  if (from === to) {
+    return withUnit(ends(0)[1]);
   }
   const dash = low < 0 || high < 0 ? " to " : "–";
-  return join({ number: `${from.number}${dash}${to.number}`, unit: to.unit });
+  return withUnit(`${from}${dash}${to}`);
 }
 
 function join(value: FormattedValue): string {
@@ -173,11 +185,16 @@ function withPrefix(scaled: number, prefix: string, unit: Unit): FormattedValue 
  * Halves are rounded away from zero.
  */
 export function digits(value: number): string {
+  return finer(value, 0);
+}
+
+/** As `digits`, with so many more decimals. */
+function finer(value: number, more: number): string {
   const magnitude = Math.abs(value);
   if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e12)) {
-    return scientific(value);
+    return scientific(value, 2 + more);
   }
-  const places = PLACES.find(([size]) => magnitude >= size)?.[1] ?? 6;
+  const places = (PLACES.find(([size]) => magnitude >= size)?.[1] ?? 6) + more;
   const power = 10 ** places;
   const rounded = Math.round(magnitude * power) / power;
   const [whole, fraction] = trimmed(rounded.toFixed(places)).split(".");
@@ -195,13 +212,13 @@ const PLACES: [number, number][] = [
   [1e-3, 5],
 ];
 
-/** `2.5e-7`: at most two decimals. */
-function scientific(value: number): string {
+/** `2.5e-7`: at most so many decimals. */
+function scientific(value: number, decimals: number): string {
   // The shortest digits that give the same number.
   const [mantissa, exponent] = Math.abs(value).toExponential().split("e").map(Number) as [number, number];
-  const rounded = Math.round(mantissa * 100) / 100;
+  const rounded = Math.round(mantissa * 10 ** decimals) / 10 ** decimals;
   const [shown, power] = rounded >= 10 ? [rounded / 10, exponent + 1] : [rounded, exponent];
-  return `${value < 0 ? "-" : ""}${trimmed(shown.toFixed(2))}e${power}`;
+  return `${value < 0 ? "-" : ""}${trimmed(shown.toFixed(decimals))}e${power}`;
 }
 
 function trimmed(number: string): string {

@@ -62,12 +62,14 @@ class Voices:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A short sound for an event."""
+    """A short sound for an event. `anomaly` and `incident` are those it is about, if any."""
 
+    kind: Literal["opened", "closed", "stalled", "restored", "summary"]
     severity: Literal["info", "warning", "critical"]
     kpi: str
     labels: Labels
     anomaly: str | None
+    incident: str | None
 
 
 Sound: TypeAlias = AudioConfig | Packet | Voices | Cue

@@ -196,8 +196,8 @@ export class Player {
     if (message?.type === "voices") {
       this.#set({ voices: message.voices });
     } else if (message?.type === "cue") {
-      const { severity, kpi, labels, anomaly, incident } = message;
-      this.#set({ cue: { severity, kpi, labels, anomaly, incident, at: Date.now() } });
+      const { kind, severity, kpi, labels, anomaly, incident } = message;
+      this.#set({ cue: { kind, severity, kpi, labels, anomaly, incident, at: Date.now() } });
     }
   }
 

@@ -73,6 +73,42 @@ proptest! {
     }
 }
 
+/// The beginnings of the alerted incidents of unrelated spikes: (beginning in seconds, score).
+fn alerted(spikes: &[(i64, f32)], speed: i64) -> Vec<i64> {
+    let mut f = Harness::with(IncidentSettings { max_per_day: 5, ..settings() });
+    let all: Vec<_> = (0..spikes.len()).map(|n| format!("k{n}{{host:{n}}}")).collect();
+    f.set_inventory(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    for (name, (at_s, score)) in all.iter().zip(spikes) {
+        let sample_ms = T + at_s * 1_000;
+        f.wait((T + at_s * 1_000 / speed - f.now_ms).max(0));
+        let spike = f.open_at(name, sample_ms, *score);
+        let closed = Anomaly { closed_at_ms: Some(sample_ms + 10_000), ..spike };
+        f.happen(&closed, AnomalyEvent::Closed);
+    }
+    f.wait(600_000);
+    let alerts = f.log.iter().filter_map(|event| event.incident());
+    let alerts: std::collections::BTreeSet<_> =
+        alerts.filter(|incident| incident.alerted_at_ms.is_some()).map(|incident| incident.opened_at_ms).collect();
+    alerts.into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn fast_replay_alerts_the_same_incidents_as_real_time(
+        steps in prop::collection::vec((400_i64..20_000, 0.5_f32..0.9999), 10..80),
+    ) {
+        let mut at_s = 0;
+        let spikes: Vec<_> = steps.into_iter().map(|(step, score)| { at_s += step; (at_s, score) }).collect();
+        let real = alerted(&spikes, 1);
+        prop_assert!(!real.is_empty());
+        for speed in [60, 3_600, 86_400] {
+            prop_assert_eq!(&alerted(&spikes, speed), &real, "{} times as fast", speed);
+        }
+    }
+}
+
 #[test]
 fn yesterday_and_today_are_two_incidents_in_a_fast_replay() {
     let day = 86_400;

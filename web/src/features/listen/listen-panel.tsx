@@ -55,7 +55,7 @@ export function ListenPanel() {
             <>
               <MixSettings />
               <Voices voices={voices} state={state} dead={dead} />
-              {cue !== null && <LastCue at={cue.at} severity={cue.severity} kpi={cue.kpi} labels={cue.labels} />}
+              {cue !== null && <LastCue cue={cue} />}
               <p className="muted small">
                 {state === "fallback"
                   ? "Played as a plain stream, a few seconds late."

@@ -1,6 +1,6 @@
 /** The KPIs that are audible now, and the last cue. */
 
-import { type ListenState, seriesKey, type Voice } from "@earcon/client";
+import { type HeardCue, type ListenState, seriesKey, type Voice } from "@earcon/client";
 import { familyOf, labelsText, titleOf } from "../../format/names.ts";
 import { ago } from "../../format/time.ts";
 import { useNow } from "../../hooks/use-now.ts";
@@ -54,11 +54,29 @@ export function Voices({ voices, state, dead }: { voices: Voice[]; state: Listen
   );
 }
 
-export function LastCue({ at, severity, kpi, labels }: { at: number; severity: string; kpi: string; labels: Voice["labels"] }) {
+/** What a cue said of its series. The severity says how an incident began. */
+function eventOf({ kind, severity }: HeardCue): string {
+  switch (kind) {
+    case "opened":
+      return severity;
+    case "closed":
+      return "over";
+    case "stalled":
+      return "no data";
+    case "restored":
+      return "data again";
+    case "summary":
+      return "more events";
+  }
+}
+
+/** The caption of the last cue. */
+export function LastCue({ cue }: { cue: HeardCue }) {
   const now = useNow();
   return (
-    <p key={at} className={`cue is-${severity}`} role="status" data-testid="cue">
-      <strong>{severity}</strong> {titleOf(kpi)} {labelsText(labels)} <span className="muted">{ago(at, now)}</span>
+    <p key={cue.at} className={`cue is-${cue.severity}`} role="status" data-testid="cue">
+      <strong>{eventOf(cue)}</strong> {titleOf(cue.kpi)} {labelsText(cue.labels)}{" "}
+      <span className="muted">{ago(cue.at, now)}</span>
     </p>
   );
 }
