@@ -25,6 +25,7 @@ mod halves;
 mod hours;
 mod ladder;
 mod limiter;
+mod pace;
 mod reach;
 mod repeats;
 mod season;

@@ -6,6 +6,7 @@ use super::band::Bounds;
 use super::hours::{Hours, UsualMaxima};
 use super::ladder::{Ladder, SIZES, STEPS};
 use super::limiter::Limiter;
+use super::pace::{counted_interval, pace, shorter_tail};
 use super::repeats::{HourlyRepeats, Repeats};
 use super::season::{DAY_MS, Place, Profiles, Season, Seasonal};
 use super::steps::Steps;
@@ -31,11 +32,11 @@ const OUTLIER: f64 = 1.15;
 /// Share of the bare edge of the first outlier from which a value after it, on its side, is another
 /// one: a fault goes on although its values are not all as far out as its first one.
 const GOES_ON: f64 = 0.4;
-/// Outliers on one side after which their level is accepted: three hours, within these bounds, but
-/// at least an hour of them.
+/// Outliers on one side after which their level is accepted: three hours, within these bounds, which
+/// are minutes on a series that is faster.
 const ACCEPTED_DAYS: f64 = 0.125;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
-const ACCEPTED_LEAST_DAYS: f64 = 1.0 / 24.0;
+const ACCEPTED_LEAST_DAYS: f64 = 120.0 / 1_440.0;
 /// Limit of the counter of outliers.
 const MOST_OUTLIERS: f64 = 32_000.0;
 /// An accepted level this many edges away is another source, and one with this many times the
@@ -43,9 +44,8 @@ const MOST_OUTLIERS: f64 = 32_000.0;
 const ANOTHER_SOURCE: f64 = 15.0;
 const ANOTHER_UNIT: f64 = 20.0;
 const STARTS_ANEW_FROM: u32 = 500;
-/// Age up to which outliers teach the profiles nothing, and from which they are cut before they do.
+/// Age up to which outliers teach the profiles nothing. Later they are cut before they do.
 const FIRST_DAY_MS: i64 = 86_400_000;
-const CUT_AFTER_MS: i64 = 259_200_000;
 /// Interval that is assumed before it is known.
 const FIRST_INTERVAL_MS: f64 = 60_000.0;
 
@@ -56,9 +56,10 @@ pub(super) struct State {
     last_ms: i64,
     /// Usual milliseconds between samples; 0 while unknown.
     interval_ms: f64,
-    /// Usual number of samples a day, and the factor of each step for its cadence; both are
-    /// refreshed now and then.
+    /// Usual number of samples a day, how much of a minute a sample stands for, and the factor of
+    /// each step for its cadence; they are refreshed now and then.
     per_day: f64,
+    pace: f64,
     cadences: [f64; STEPS],
     seen: u32,
     /// Outliers on one side: above 0 above, below 0 below.
@@ -94,6 +95,7 @@ impl Stored for State {
         self.last_ms.put(out);
         self.interval_ms.put(out);
         self.per_day.put(out);
+        self.pace.put(out);
         self.cadences.put(out);
         self.seen.put(out);
         self.outliers.put(out);
@@ -116,6 +118,7 @@ impl Stored for State {
             last_ms: Stored::read(from)?,
             interval_ms: Stored::read(from)?,
             per_day: Stored::read(from)?,
+            pace: Stored::read(from)?,
             cadences: Stored::read(from)?,
             seen: Stored::read(from)?,
             outliers: Stored::read(from)?,
@@ -160,6 +163,7 @@ impl State {
             last_ms: timestamp_ms,
             interval_ms: 0.0,
             per_day: 0.0,
+            pace: 1.0,
             cadences: [1.0; STEPS],
             seen: 0,
             outliers: 0,
@@ -252,7 +256,9 @@ impl State {
         let interval_ms = if self.interval_ms > 0.0 { self.interval_ms } else { FIRST_INTERVAL_MS };
         if self.seen < 16 || self.seen.is_multiple_of(16) {
             self.per_day = DAY_MS / interval_ms;
-            self.cadences = SIZES.map(|size| cadence(interval_ms * size));
+            self.pace = pace(interval_ms, f64::from(self.seen));
+            self.cadences = SIZES.map(|size| cadence(counted_interval(interval_ms, size)));
+            self.cadences[0] *= shorter_tail(self.pace);
         }
         self.ladder.refresh(self.seen);
         self.bounds.learn(value, self.seen);
@@ -274,16 +280,18 @@ impl State {
         let base = self.ladder.baselines[0];
         let distance = now.rest - base;
         let goes_on = now.judged && self.goes_on(found.z[0]);
-        if outlier && !goes_on {
+        if outlier && (!goes_on || self.first_edge == 0.0) {
             self.first_edge = self.ladder.edge(0, found.z[0] > 0.0);
         }
+        // Before the first outlier, the means have to show whether a shift lasts.
+        let fault = outlier || (goes_on && self.first_edge > 0.0);
         let outlier = outlier || goes_on;
         if self.seen > 0 {
-            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged, outlier);
+            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged, fault, self.pace);
         }
         if now.judged {
             let k = seen - f64::from(JUDGED_FROM);
-            self.ladder.learn_reaches(&found.z, larger(20.0 / (k + 1.0), 1.0) as f32);
+            self.ladder.learn_reaches(&found.z, larger(20.0 / (k + 1.0), 1.0) as f32, self.pace);
         }
         let accepted = now.judged && self.count_outlier(found, outlier);
         let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
@@ -293,7 +301,7 @@ impl State {
         let frozen = outlier && !accepted;
         let range = (now.judged && !accepted).then_some((below, above));
         if !frozen {
-            self.ladder.follow(now.rest, range, now.early);
+            self.ladder.follow(now.rest, range, now.early, self.pace);
         }
         if accepted {
             self.ladder.accept(now.rest);
@@ -309,11 +317,10 @@ impl State {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
-        // In the first day a slot has no other values, so it would follow the fault at once. Until
-        // the third one, a profile has to find its shape.
+        // In the first day a slot has no other values.
         let kept = if frozen && age_ms < FIRST_DAY_MS {
             base + now.season
-        } else if frozen && age_ms > CUT_AFTER_MS {
+        } else if frozen {
             base + now.season + distance.clamp(-below, above)
         } else {
             now.value
@@ -347,6 +354,9 @@ impl State {
         if accepted {
             self.outliers = 0;
         }
+        if self.outliers == 0 {
+            self.first_edge = 0.0;
+        }
         accepted
     }
 
@@ -354,7 +364,7 @@ impl State {
         let z = found.z[0];
         let edge = found.edges[0][usize::from(z > 0.0)] / EDGE;
         self.hours.learn(z.abs(), edge);
-        self.limiter.learn(found.surprise * EDGE, self.per_day);
+        self.limiter.learn(found.surprise * EDGE, self.per_day, self.pace);
     }
 }
 
