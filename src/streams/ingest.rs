@@ -108,7 +108,7 @@ impl KpiState {
             let timestamp_ms = sample.timestamp_ms;
             let (scored, episode) = series.score(Sample { timestamp_ms, value }, context.arrival, shared);
             entry.samples.push(scored);
-            collected.episodes.extend(episode);
+            collected.episodes.extend(episode.into_iter().flatten());
         }
         if restored {
             let (labels, timestamp_ms) = (series.labels.clone(), sample.timestamp_ms);
@@ -203,6 +203,7 @@ impl KpiState {
             series.collected_at = None;
             entry.features = series.features;
             entry.status = series.status(&self.settings);
+            entry.looks_like = series.looks_like(&self.kpi);
             if let (Some(counter), Arrival::Backfill) = (&mut entry.counter, arrival) {
                 counter.late = 0;
             }
@@ -284,6 +285,7 @@ impl Collected {
                 features: None,
                 status: SeriesStatus::Normal,
                 counter: counts.then(CounterSamples::default),
+                looks_like: None,
             });
             self.positions.push(position);
             self.samples.len() as u32 - 1

@@ -337,7 +337,7 @@ impl KpiState {
 
     /// All series, in order of first appearance.
     pub fn series(&self) -> impl Iterator<Item = SeriesView<'_>> {
-        self.series.iter().map(|series| series.view(&self.settings))
+        self.series.iter().map(|series| series.view(&self.kpi, &self.settings))
     }
 
     /// How many series there are.

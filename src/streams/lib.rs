@@ -54,6 +54,7 @@ mod detector_name;
 mod entry;
 mod episode;
 mod feedback;
+mod growth;
 mod ingest;
 mod kpi_state;
 mod parts;

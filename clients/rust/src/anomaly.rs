@@ -46,7 +46,8 @@ pub struct Anomaly {
     /// The unit of the values, if it was stated.
     #[serde(default)]
     pub unit: Option<String>,
-    /// Why the anomaly is over: `calm`, `series_ended`, `stalled` or `deleted`.
+    /// Why the anomaly is over: `calm`, `series_ended`, `stalled`, `deleted` or
+    /// `other_side`.
     #[serde(default)]
     pub end: Option<String>,
 }
