@@ -7,6 +7,7 @@ use super::detector::{AnyDetector, Score};
 use super::episode::{Episode, Owner};
 use super::feedback::FeedbackMemory;
 use super::growth::Growth;
+use super::natural::NaturalRange;
 use super::settings::StreamSettings;
 use super::stored::Stored;
 use earcon_model::{
@@ -157,7 +158,7 @@ impl Series {
         shared: KpiContext<'_>,
     ) -> (ScoredSample, [Option<AnomalyEvent>; 2]) {
         let sensitivity = shared.settings.sensitivity * self.feedback.factor(sample.timestamp_ms);
-        let score = self.detector.score(sample, shared.settings, sensitivity);
+        let score = self.detector.score(sample, shared.settings, sensitivity).map(positive_zeros);
         if self.counter_state.reading() == Reading::Gauge {
             self.growth.learn(self.newest(), sample);
         }
@@ -193,18 +194,36 @@ impl Series {
     /// Ends the series: its silence is no stall, and a counter starts from a new starting point.
     /// Returns the open episode, closed. An end before the newest sample takes the series back to
     /// that time: the sample is of a clock that was ahead.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
+    pub(super) fn end(&mut self, ended_at_ms: i64, natural: NaturalRange) -> Option<AnomalyEvent> {
         self.cadence.go_back_to(ended_at_ms);
         self.presence = Presence::Ended;
         self.counter_state.forget();
-        self.episode.end(ended_at_ms, EpisodeEnd::SeriesEnded)
+        let closed = self.episode.end(ended_at_ms, EpisodeEnd::SeriesEnded);
+        closed.map(|event| self.shown(event, natural))
     }
 
     /// Notes that the series has been silent for too long. Returns the open episode, closed with
     /// the newest sample: nothing says whether the anomaly goes on.
-    pub(super) fn stall(&mut self) -> Option<AnomalyEvent> {
+    pub(super) fn stall(&mut self, natural: NaturalRange) -> Option<AnomalyEvent> {
         self.presence = Presence::Stalled;
-        self.episode.end(self.cadence.last_timestamp_ms(), EpisodeEnd::Stalled)
+        let closed = self.episode.end(self.cadence.last_timestamp_ms(), EpisodeEnd::Stalled);
+        closed.map(|event| self.shown(event, natural))
+    }
+
+    /// An event of its anomalies within the bounds of the unit.
+    pub(super) fn shown(&self, event: AnomalyEvent, natural: NaturalRange) -> AnomalyEvent {
+        match self.detector.observed() {
+            Some(observed) => natural.event(event, observed),
+            None => event,
+        }
+    }
+
+    /// A scored sample within the bounds of the unit.
+    pub(super) fn shown_sample(&self, mut scored: ScoredSample, natural: NaturalRange) -> ScoredSample {
+        if let Some(observed) = self.detector.observed() {
+            natural.sample(&mut scored, observed);
+        }
+        scored
     }
 
     /// What its values seem to be, if they are sent as measurements and seem to be something else.
@@ -252,6 +271,12 @@ impl Series {
             sensitivity: self.sensitivity(),
         }
     }
+}
+
+/// Without a negative sign at 0: people would read `-0`.
+fn positive_zeros(score: Score) -> Score {
+    let Score { expected, lower, upper, .. } = score;
+    Score { expected: expected + 0.0, lower: lower + 0.0, upper: upper + 0.0, ..score }
 }
 
 fn scored(sample: Sample, score: Option<&Score>) -> ScoredSample {

@@ -2,6 +2,7 @@
 //! from it, so the words cannot contradict the numbers.
 
 use crate::arithmetic::{larger, smaller};
+use crate::natural::Observed;
 use crate::stored::stored_fields;
 use earcon_model::Direction;
 
@@ -36,6 +37,11 @@ impl Bounds {
         let target = if value == self.maximum { 1.0 } else { 0.0 };
         let rate = larger(SHARE_RATE, 1.0 / (f64::from(seen) + 1.0));
         self.at_maximum += rate * (target - self.at_maximum);
+    }
+
+    /// What the values were so far, with the smallest change among them.
+    pub(super) fn observed(&self, smallest_change: f64) -> Observed {
+        Observed { never_negative: self.never_negative, maximum: self.maximum, smallest_change }
     }
 
     /// The range that is possible.

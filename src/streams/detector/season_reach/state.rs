@@ -12,6 +12,7 @@ use super::steps::Steps;
 use crate::arithmetic::{exp2_neg, larger, log2, smaller};
 use crate::detector::features::FeatureState;
 use crate::detector::score::Score;
+use crate::natural::Observed;
 use crate::settings::StreamSettings;
 use crate::stored::Stored;
 use judgement::{Distances, within};
@@ -185,6 +186,11 @@ impl State {
     /// Bytes of a state on the heap.
     pub(super) const fn heap_bytes() -> usize {
         size_of::<Cold>()
+    }
+
+    /// What the values were so far.
+    pub(super) fn observed(&self) -> Observed {
+        self.bounds.observed(self.steps.smallest())
     }
 
     pub(super) fn seen(&self) -> u32 {
