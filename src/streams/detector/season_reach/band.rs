@@ -75,6 +75,18 @@ impl Band {
         Self { expected: self.expected.max(lower).min(upper), lower, upper }
     }
 
+    /// The band of a value that should have been `usual` away from the expected one in the hour
+    /// before: it begins halfway there. `None` if the value lies in it, or on the other side.
+    pub(super) fn reaching_by(self, value: f64, usual: f64) -> Option<Self> {
+        let (halfway, expected) = (self.expected + 0.5 * usual, self.expected + usual);
+        let band = if usual > 0.0 {
+            Self { expected, lower: halfway, upper: self.upper.max(expected) }
+        } else {
+            Self { expected, lower: self.lower.min(expected), upper: halfway }
+        };
+        (self.contains(value) && !band.contains(value)).then_some(band)
+    }
+
     /// Widened to contain a value, which does not alert.
     pub(super) fn with(self, value: f64) -> Self {
         Self { lower: self.lower.min(value), upper: self.upper.max(value), ..self }
