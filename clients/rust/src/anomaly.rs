@@ -127,6 +127,8 @@ pub enum Reason {
     Volatility,
     /// Several values in a row lie on one side.
     Slope,
+    /// At least three quarters of a value that is never negative are gone.
+    Loss,
     /// A value that this version of the client does not know.
     #[serde(other)]
     Unknown,

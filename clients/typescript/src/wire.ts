@@ -74,7 +74,7 @@ export interface Units {
   kpis: Record<string, KpiSettings>;
 }
 
-export type Reason = "robust_z" | "residual_z" | "volatility" | "slope";
+export type Reason = "robust_z" | "residual_z" | "volatility" | "slope" | "loss";
 
 export interface Acknowledged {
   at: number;

@@ -46,6 +46,8 @@ pub enum Feature {
     Volatility,
     /// Several values in a row lie on one side.
     Slope,
+    /// At least three quarters of a value that is never negative are gone.
+    Loss,
 }
 
 /// A person has seen it.

@@ -273,3 +273,16 @@ fn a_regular_job_seldom_alerts_by_its_start() {
     let alerts: usize = (1..=8).map(nights).sum();
     assert!(alerts <= 30, "{alerts} alerts in 112 nights");
 }
+
+#[test]
+fn a_loss_of_most_of_a_value_is_its_reason() {
+    let reason = |factor: f64, offset: f64| {
+        let mut dice = Dice::new(11);
+        let values = (0..900).map(|i| (1_000.0 + 120.0 * dice.normal()) * if i == 850 { factor } else { 1.0 } - offset);
+        let (_, opened) = run(5 * MINUTE, values.collect::<Vec<_>>());
+        opened.iter().find(|anomaly| row_of(anomaly, 5 * MINUTE) == 850).map(|anomaly| anomaly.reason)
+    };
+    assert_eq!([reason(0.05, 0.0), reason(0.2, 0.0)], [Some(Feature::Loss); 2]);
+    assert_eq!([reason(0.35, 0.0), reason(2.5, 0.0)], [None, Some(Feature::ResidualZ)]);
+    assert_eq!(reason(0.05, 1_100.0), Some(Feature::ResidualZ), "a value that may be negative");
+}

@@ -21,6 +21,8 @@ const NEEDED_A_VALUE: f64 = 60.0;
 const HELD: (f64, f64) = (60.0, 30.0);
 const HELD_MS: f64 = 120_000.0;
 const LEFT: f64 = 3.0;
+/// Share of the expected value that is left at most when most of it is lost.
+const LEFT_OF_A_LOSS: f64 = 0.25;
 /// Surprise of a regular disturbance that did not come.
 const ABSENT: f64 = 1.5;
 /// Limit of distances in standard deviations.
@@ -160,6 +162,10 @@ impl State {
             band = band.without(now.value, self.steps.smallest());
         }
         let outside = !band.contains(now.value);
+        let volume = self.bounds.observed(0.0).never_negative && now.value <= LEFT_OF_A_LOSS * band.expected;
+        if outside && volume && now.value < band.lower && reason != Feature::Volatility {
+            reason = Feature::Loss;
+        }
         let score = score_within(surprise * sensitivity, outside, settings.open_score);
         Score {
             value: score,
