@@ -245,3 +245,76 @@ fn hourly_series_with_a_daily_course_are_useful_within_three_days() {
     let found = found.count();
     assert!(found >= 16, "forty standard deviations: {found} of 20");
 }
+
+/// A job at two every night, up to a quarter of an hour earlier or later, for half an hour, and on
+/// which nights it runs. A value every five minutes.
+fn nightly_job(seed: u64, nights: usize, runs: impl Fn(usize) -> bool) -> Vec<f64> {
+    let mut dice = Dice::new(seed);
+    let mut values = Vec::new();
+    for night in 0..nights {
+        let start = 105.0 + 30.0 * dice.uniform();
+        for minute in (0..1_440).step_by(5) {
+            let running = runs(night) && (start..start + 30.0).contains(&f64::from(minute));
+            values.push(10.0 + 2.0 * dice.normal() + if running { 50.0 + 3.0 * dice.normal() } else { 0.0 });
+        }
+    }
+    values
+}
+
+/// Night and minute of the day of the anomalies below the range, from the third week on.
+fn below(opened: &[Anomaly]) -> Vec<(usize, i64)> {
+    let below = opened.iter().filter(|anomaly| anomaly.direction == Direction::Below);
+    below
+        .map(|anomaly| {
+            let minute = (anomaly.opened_at_ms - START) / MINUTE;
+            ((minute / 1_440) as usize, minute % 1_440)
+        })
+        .filter(|(night, _)| *night >= 14)
+        .collect()
+}
+
+#[test]
+fn a_nightly_job_that_does_not_come_is_missed_at_the_end_of_its_hour() {
+    for seed in 1..=8 {
+        let (samples, opened) = run(5 * MINUTE, nightly_job(seed, 21, |night| night != 18));
+        assert_eq!(below(&opened), [(18, 180)], "seed {seed}");
+        let at = &samples[18 * 288 + 36];
+        assert!(at.value < at.lower && at.lower < at.expected && at.expected <= at.upper, "{at:?}");
+        assert!((25.0..90.0).contains(&at.expected), "about what the job usually reaches: {at:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_given_up_is_missed_a_few_times_and_one_that_is_not_regular_never() {
+    for seed in 1..=8 {
+        let (_, opened) = run(5 * MINUTE, nightly_job(seed, 30, |night| night < 18));
+        let missed = below(&opened);
+        assert!((1..=4).contains(&missed.len()), "seed {seed}: {missed:?}");
+        let (_, opened) = run(5 * MINUTE, nightly_job(seed, 30, |night| night % 7 < 5));
+        let missed = below(&opened);
+        assert!(missed.is_empty(), "seed {seed}, on working days: {missed:?}");
+    }
+}
+
+#[test]
+fn a_regular_job_seldom_alerts_by_its_start() {
+    let nights = |seed| {
+        let (_, opened) = run(5 * MINUTE, nightly_job(seed, 30, |_| true));
+        opened.iter().filter(|anomaly| anomaly.opened_at_ms >= START + 16 * 1_440 * MINUTE).count()
+    };
+    let alerts: usize = (1..=8).map(nights).sum();
+    assert!(alerts <= 30, "{alerts} alerts in 112 nights");
+}
+
+#[test]
+fn a_loss_of_most_of_a_value_is_its_reason() {
+    let reason = |factor: f64, offset: f64| {
+        let mut dice = Dice::new(11);
+        let values = (0..900).map(|i| (1_000.0 + 120.0 * dice.normal()) * if i == 850 { factor } else { 1.0 } - offset);
+        let (_, opened) = run(5 * MINUTE, values.collect::<Vec<_>>());
+        opened.iter().find(|anomaly| row_of(anomaly, 5 * MINUTE) == 850).map(|anomaly| anomaly.reason)
+    };
+    assert_eq!([reason(0.05, 0.0), reason(0.2, 0.0)], [Some(Feature::Loss); 2]);
+    assert_eq!([reason(0.35, 0.0), reason(2.5, 0.0)], [None, Some(Feature::ResidualZ)]);
+    assert_eq!(reason(0.05, 1_100.0), Some(Feature::ResidualZ), "a value that may be negative");
+}

@@ -3,7 +3,7 @@
 mod judgement;
 
 use super::band::Bounds;
-use super::hours::{Hours, UsualMaxima};
+use super::hours::{Hours, Missing, UsualMaxima};
 use super::ladder::{Ladder, SIZES, STEPS};
 use super::limiter::Limiter;
 use super::pace::{counted_interval, pace, shorter_tail};
@@ -13,6 +13,7 @@ use super::steps::Steps;
 use crate::arithmetic::{exp2_neg, larger, log2, smaller};
 use crate::detector::features::FeatureState;
 use crate::detector::score::Score;
+use crate::natural::Observed;
 use crate::settings::StreamSettings;
 use crate::stored::Stored;
 use judgement::{Distances, within};
@@ -153,6 +154,8 @@ struct Now {
     early: f64,
     /// Whether distances are known.
     judged: bool,
+    /// The regular disturbance of the hour before, if it did not come.
+    missing: Option<Missing>,
 }
 
 impl State {
@@ -189,6 +192,11 @@ impl State {
     /// Bytes of a state on the heap.
     pub(super) const fn heap_bytes() -> usize {
         size_of::<Cold>()
+    }
+
+    /// What the values were so far.
+    pub(super) fn observed(&self) -> Observed {
+        self.bounds.observed(self.steps.smallest())
     }
 
     pub(super) fn seen(&self) -> u32 {
@@ -263,14 +271,14 @@ impl State {
         self.ladder.refresh(self.seen);
         self.bounds.learn(value, self.seen);
         let place = Place::at(local_ms);
-        self.hours.turn_to(place.hour(), &mut self.cold.maxima);
+        let missing = self.hours.turn_to(place.hour(), self.per_day, &mut self.cold.maxima);
         self.repeats.turn_to(place.hour(), &mut self.cold.hourly);
         let seasonal = self.season.at(place, interval_ms, &mut self.cold.profiles);
         let season = seasonal.candidates[self.season.used()];
         let early = 1.0 / (f64::from(self.seen) + 1.0);
         let changed = self.steps.changes() >= CHANGES || self.seen >= JUDGED_WITHOUT_CHANGES;
         let judged = self.seen >= JUDGED_FROM && changed;
-        Now { value, place, seasonal, season, rest: value - season, interval_ms, early, judged }
+        Now { value, place, seasonal, season, rest: value - season, interval_ms, early, judged, missing }
     }
 
     /// Learns a value. Returns true if it comes from another source and all is to be forgotten.
@@ -363,7 +371,7 @@ impl State {
     fn learn_crossings(&mut self, found: &Distances) {
         let z = found.z[0];
         let edge = found.edges[0][usize::from(z > 0.0)] / EDGE;
-        self.hours.learn(z.abs(), edge);
+        self.hours.learn(z, edge);
         self.limiter.learn(found.surprise * EDGE, self.per_day, self.pace);
     }
 }

@@ -21,6 +21,10 @@ const NEEDED_A_VALUE: f64 = 60.0;
 const HELD: (f64, f64) = (60.0, 30.0);
 const HELD_MS: f64 = 120_000.0;
 const LEFT: f64 = 3.0;
+/// Share of the expected value that is left at most when most of it is lost.
+const LEFT_OF_A_LOSS: f64 = 0.25;
+/// Surprise of a regular disturbance that did not come.
+const ABSENT: f64 = 1.5;
 /// Limit of distances in standard deviations.
 const LARGEST_Z: f64 = 1e9;
 
@@ -49,7 +53,7 @@ impl State {
         let step_floor = self.steps.floor();
         let young = if self.seen < VERY_YOUNG.0 { VERY_YOUNG.1 } else { 1.0 };
         let factor = EDGE * young * (1.0 + YOUTH.0 / (seen + YOUTH.1));
-        let usual = EDGE * self.hours.usual(now.place.share_of_hour());
+        let usual = self.hours.usual(now.place.share_of_hour());
         let near = self.nearby(now);
         let means = ladder.next_means(now.rest, self.cut(now), now.early);
         let mut found = Distances {
@@ -80,7 +84,8 @@ impl State {
             }
             let edges =
                 [false, true].map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * self.cadences[step] * factor);
-            found.edges[step] = if step == 0 { edges.map(|edge| larger(edge, usual)) } else { edges };
+            found.edges[step] =
+                if step == 0 { [0, 1].map(|side| larger(edges[side], EDGE * usual[side])) } else { edges };
             let z = found.z[step];
             let ratio = z.abs() / found.edges[step][usize::from(z > 0.0)];
             // A mean counts only if the newest value lies on its side.
@@ -143,6 +148,12 @@ impl State {
         } else if !now.judged {
             band = band.with(now.value);
         }
+        if let (Some(missing), true) = (now.missing, now.judged) {
+            let usual = found.scales[0] * missing.usual;
+            if let Some(absent) = band.reaching_by(now.value, usual) {
+                (band, surprise, reason) = (absent, surprise.max(ABSENT * alert), Feature::ResidualZ);
+            }
+        }
         if stuck > surprise {
             (surprise, reason) = (stuck, Feature::Volatility);
         }
@@ -151,6 +162,10 @@ impl State {
             band = band.without(now.value, self.steps.smallest());
         }
         let outside = !band.contains(now.value);
+        let volume = self.bounds.observed(0.0).never_negative && now.value <= LEFT_OF_A_LOSS * band.expected;
+        if outside && volume && now.value < band.lower && reason != Feature::Volatility {
+            reason = Feature::Loss;
+        }
         let score = score_within(surprise * sensitivity, outside, settings.open_score);
         Score {
             value: score,
