@@ -1,11 +1,12 @@
 //! Turns scores into episodes: one anomaly opens, grows and closes, instead of one alert a sample.
 //!
 //! Hysteresis: an episode opens at `open_score`. It closes when the samples have been below
-//! `close_score` for a while of their own time: `calm_samples` in a row that last a minute, or at
-//! least three that last `calm_ms`. So a fast series is over after a minute, one sample a minute
-//! after a quarter of an hour, and an hourly one after half a day. Samples without a score (the
-//! detector is warming up again) count as calm. In between it reports again only if its peak has
-//! clearly grown, and every `update_every` samples.
+//! `close_score`, and nearer to the expected value than a fault that goes on, for a while of their
+//! own time: `calm_samples` in a row that last a minute, or at least three that last `calm_ms`. So
+//! a fast series is over after a minute, one sample a minute after a quarter of an hour, and an
+//! hourly one after half a day. Samples without a score (the detector is warming up again) count as
+//! calm. In between it reports again only if its peak has clearly grown, and every `update_every`
+//! samples.
 //!
 //! An episode has one side. Anomalous values on the other side of the band are another event: the
 //! episode ends where they begin, and they open the next one. Three in a row are needed, or one
@@ -159,7 +160,7 @@ impl Episode {
             raise_peak(anomaly, timestamp_ms, value, score);
         }
         let progress = &mut self.progress;
-        if surprise < settings.close_score {
+        if surprise < settings.close_score && !score.is_some_and(|score| score.goes_on) {
             progress.calm = progress.calm.saturating_add(1);
         } else {
             (progress.calm, progress.restless_ms) = (0, timestamp_ms);
@@ -281,6 +282,7 @@ mod tests {
                 features: Features::default(),
                 direction: if value < 0.0 { Direction::Below } else { Direction::Above },
                 reason: Feature::RobustZ,
+                goes_on: false,
             });
             let body = episode.push(i as i64 * STEP_MS, i as f64, score.as_ref(), owner, &settings);
             bodies.extend(body.into_iter().flatten().map(|body| (i, body)));

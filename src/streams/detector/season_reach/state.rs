@@ -227,7 +227,7 @@ impl State {
         let surprise = larger(found.surprise / self.limiter.factor(), stuck);
         let left = held.is_some_and(|band| !within(band, value));
         self.leave(&now, left);
-        if self.learn(&now, &found, surprise >= OUTLIER || left, age_ms) {
+        if self.learn(&now, &found, surprise >= OUTLIER || left, surprise >= 1.0 || left, age_ms) {
             *self = Self::starting_at(timestamp_ms, value);
         }
         score
@@ -282,17 +282,17 @@ impl State {
     }
 
     /// Learns a value. Returns true if it comes from another source and all is to be forgotten.
-    fn learn(&mut self, now: &Now, found: &Distances, outlier: bool, age_ms: i64) -> bool {
+    fn learn(&mut self, now: &Now, found: &Distances, outlier: bool, alerts: bool, age_ms: i64) -> bool {
         let seen = f64::from(self.seen);
         let (below, above) = self.ladder.followed();
         let base = self.ladder.baselines[0];
         let distance = now.rest - base;
         let goes_on = now.judged && self.goes_on(found.z[0]);
-        if outlier && (!goes_on || self.first_edge == 0.0) {
+        if (outlier && !goes_on) || (alerts && self.first_edge == 0.0) {
             self.first_edge = self.ladder.edge(0, found.z[0] > 0.0);
         }
         // Before the first outlier, the means have to show whether a shift lasts.
-        let fault = outlier || (goes_on && self.first_edge > 0.0);
+        let fault = outlier || (now.judged && self.fault_goes_on(found.z[0]));
         let outlier = outlier || goes_on;
         if self.seen > 0 {
             self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged, fault, self.pace);
@@ -341,6 +341,11 @@ impl State {
         self.steps.learn(now.value);
         self.seen = self.seen.saturating_add(1);
         false
+    }
+
+    /// Whether a value at this distance continues a fault that has alerted.
+    fn fault_goes_on(&self, z: f64) -> bool {
+        self.first_edge > 0.0 && self.goes_on(z)
     }
 
     /// Whether a value at this distance continues the outliers before it.

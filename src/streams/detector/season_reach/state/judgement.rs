@@ -175,6 +175,7 @@ impl State {
             features: self.features.features(now.rest, &self.ladder.baselines, found.z, found.scales[0]),
             direction: band.side(now.value),
             reason,
+            goes_on: now.judged && self.fault_goes_on(found.z[0]),
         }
     }
 
