@@ -318,3 +318,25 @@ fn a_loss_of_most_of_a_value_is_its_reason() {
     assert_eq!([reason(0.35, 0.0), reason(2.5, 0.0)], [None, Some(Feature::ResidualZ)]);
     assert_eq!(reason(0.05, 1_100.0), Some(Feature::ResidualZ), "a value that may be negative");
 }
+
+#[test]
+fn an_hourly_series_that_loses_most_of_its_value_for_two_hours_is_found() {
+    let found = |hours: usize| {
+        let one = |seed: u64| {
+            let mut dice = Dice::new(seed);
+            let fault = 20 * 24 + 12..20 * 24 + 12 + hours;
+            let values = (0..30 * 24).map(|i| {
+                let daylight = 0.5 - 0.5 * (std::f64::consts::TAU * (i as f64 - 4.0) / 24.0).cos();
+                let left = if fault.contains(&i) { 0.1 } else { 1.0 };
+                (1_000.0 * (0.15 + daylight) * (1.0 + 0.2 * dice.normal()).max(0.0) * left).round()
+            });
+            let (_, opened) = run(60 * MINUTE, values.collect::<Vec<_>>());
+            let during = opened.iter().filter(|anomaly| fault.contains(&row_of(anomaly, 60 * MINUTE)));
+            (during.clone().count(), during.filter(|anomaly| anomaly.reason == Feature::Loss).count(), opened.len())
+        };
+        (1..=20).map(one).fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2))
+    };
+    let (two, losses, all) = found(2);
+    assert!(two >= 17 && losses == two, "{two} of 20 are found, {losses} as losses");
+    assert!(all - two <= 4, "{all} alerts in 600 days");
+}

@@ -87,6 +87,12 @@ impl Band {
         (self.contains(value) && !band.contains(value)).then_some(band)
     }
 
+    /// Narrowed to the values from `lower` on.
+    pub(super) fn from(self, lower: f64) -> Self {
+        let lower = self.lower.max(lower);
+        Self { expected: self.expected.max(lower), lower, upper: self.upper.max(lower) }
+    }
+
     /// Widened to contain a value, which does not alert.
     pub(super) fn with(self, value: f64) -> Self {
         Self { lower: self.lower.min(value), upper: self.upper.max(value), ..self }

@@ -65,6 +65,8 @@ pub(super) struct State {
     seen: u32,
     /// Outliers on one side: above 0 above, below 0 below.
     outliers: i16,
+    /// Whether the newest value had lost most of the expected one.
+    lost: bool,
     /// Bare edge at the first of them.
     first_edge: f64,
     /// The held level that was left, and for how many values more it is expected; 0 if none was.
@@ -100,6 +102,7 @@ impl Stored for State {
         self.cadences.put(out);
         self.seen.put(out);
         self.outliers.put(out);
+        self.lost.put(out);
         self.first_edge.put(out);
         self.left_level.put(out);
         self.left_for.put(out);
@@ -123,6 +126,7 @@ impl Stored for State {
             cadences: Stored::read(from)?,
             seen: Stored::read(from)?,
             outliers: Stored::read(from)?,
+            lost: Stored::read(from)?,
             first_edge: Stored::read(from)?,
             left_level: Stored::read(from)?,
             left_for: Stored::read(from)?,
@@ -170,6 +174,7 @@ impl State {
             cadences: [1.0; STEPS],
             seen: 0,
             outliers: 0,
+            lost: false,
             first_edge: 0.0,
             left_level: 0.0,
             left_for: 0,
@@ -224,6 +229,7 @@ impl State {
         let stuck = self.repeats.push(repeats, self.per_day, self.seen, age_ms);
         let score =
             (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
+        self.lost = now.judged && now.value < self.loss_below(&now, &found, 1.0);
         let surprise = larger(found.surprise / self.limiter.factor(), stuck);
         let left = held.is_some_and(|band| !within(band, value));
         self.leave(&now, left);

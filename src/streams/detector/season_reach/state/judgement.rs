@@ -23,6 +23,11 @@ const HELD_MS: f64 = 120_000.0;
 const LEFT: f64 = 3.0;
 /// Share of the expected value that is left at most when most of it is lost.
 const LEFT_OF_A_LOSS: f64 = 0.25;
+/// Share of the distance of the edge at which the second of two losses in a row alerts, if the
+/// series is this slow, milliseconds: few values belong to a fault of an hour then. On faster ones
+/// neighbours are too alike.
+const SECOND_LOSS: f64 = 0.5;
+const SECOND_LOSS_MS: f64 = 1_200_000.0;
 /// Surprise of a regular disturbance that did not come.
 const ABSENT: f64 = 1.5;
 /// Limit of distances in standard deviations.
@@ -148,6 +153,9 @@ impl State {
         } else if !now.judged {
             band = band.with(now.value);
         }
+        if self.lost && now.interval_ms >= SECOND_LOSS_MS {
+            band = band.from(self.loss_below(now, found, alert));
+        }
         if let (Some(missing), true) = (now.missing, now.judged) {
             let usual = found.scales[0] * missing.usual;
             if let Some(absent) = band.reaching_by(now.value, usual) {
@@ -177,6 +185,17 @@ impl State {
             reason,
             goes_on: now.judged && self.fault_goes_on(found.z[0]),
         }
+    }
+
+    /// The value below which most of the expected one is lost, and which lies far out, if not
+    /// beyond the edge. Two in a row alert. `alert` is the surprise that does.
+    pub(super) fn loss_below(&self, now: &Now, found: &Distances, alert: f64) -> f64 {
+        if !self.bounds.observed(0.0).never_negative {
+            return f64::NEG_INFINITY;
+        }
+        let expected = self.ladder.baselines[0] + now.season;
+        let reach = found.scales[0] * found.edges[0][0] * self.limiter.factor() * alert;
+        smaller(LEFT_OF_A_LOSS * expected, expected - SECOND_LOSS * reach)
     }
 
     /// The values that do not alert: on each side up to the nearest edge of a step.
