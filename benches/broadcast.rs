@@ -31,6 +31,7 @@ fn event() -> Arc<Event> {
         features: Some(Features { robust_z: 0.5, residual_z: 0.25, volatility: 1.0, slope: 0.01, level: 0.7 }),
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     let kpi = KpiName::new("checkout.revenue").expect("a valid name");
     Arc::new(Event::new(4_711, 1_767_225_600_123, kpi, SeriesEvent::Samples(vec![series])))

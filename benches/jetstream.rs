@@ -76,6 +76,7 @@ fn event(seq: Seq) -> Arc<Event> {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
     Arc::new(Event::new(seq, 1_767_225_600_000, kpi, SeriesEvent::Samples(vec![part])))

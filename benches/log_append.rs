@@ -83,6 +83,7 @@ fn event(seq: Seq, series: usize, from: i64, rows: i64) -> Arc<Event> {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
     Arc::new(Event::new(seq, 1_767_225_600_000, kpi, SeriesEvent::Samples(vec![part])))

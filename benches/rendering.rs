@@ -29,6 +29,7 @@ fn sample(i: usize, score: f32) -> Event {
         features: Some(features),
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     let kpi = KpiName::new(&format!("family{}.kpi{i}", i % 7)).expect("a valid name");
     Event::new(1, 0, kpi, SeriesEvent::Samples(vec![series]))

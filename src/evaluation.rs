@@ -22,5 +22,5 @@ pub use constructed::{CONSTRUCTED_KINDS, ConstructedKind};
 pub use events::Events;
 pub use null_data::{NULL_KINDS, NullKind};
 pub use plot::plot;
-pub use run::{LabelledSeries, Run, run};
+pub use run::{LabelledSeries, RowOutcome, Run, run};
 pub use traps::{GATE_SEED, TRAP_KINDS, TrapKind};

@@ -280,6 +280,7 @@ pub fn view_of(state: &KpiState) -> KpiView {
                 last: series.last.copied(),
                 features: series.features,
                 status: series.status,
+                looks_like: series.looks_like,
                 late: series.late,
                 anomaly: series.anomaly.cloned().map(Box::new),
                 sensitivity: series.sensitivity,

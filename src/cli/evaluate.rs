@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::input::Failure;
-use self::report::{Evaluation, EventsReport, KindResult, NullResult, ProfileResult, SeriesResult};
+use self::report::{Evaluation, EventsReport, KindResult, NotScored, NullResult, ProfileResult, SeriesResult};
 use self::subject::{Scoring, Subject};
 use super::output::{UNAVAILABLE, complain, say};
 use crate::evaluation::metrics::quality;
@@ -142,8 +142,7 @@ fn labelled(corpus: &[LabelledSeries], subject: &Subject, report: &Report) -> Re
     let series = pairs().map(|(series, run)| SeriesResult {
         name: &series.name,
         labelled: series.labelled,
-        late: run.late,
-        rejected: run.rejected,
+        not_scored: NotScored::of(run),
         events: EventsReport::new(Events::count([(series, run)], threshold), series.labelled),
         quality: quality([(series, run)], threshold),
     });

@@ -9,7 +9,7 @@ mod k_means;
 mod seasonal_median;
 mod sigmas;
 
-use super::run::{LabelledSeries, Run};
+use super::run::{LabelledSeries, RowOutcome, Run};
 use distance::Distance;
 use earcon_streams::StreamSettings;
 use holt_winters::HoltWinters;
@@ -92,13 +92,12 @@ impl Baseline {
         let mut run = Run::default();
         let (mut newest, mut calm_rows, mut restless_ms, mut open) = (i64::MIN, 0_u16, 0, false);
         for (row, (&at, &value)) in series.timestamps_ms.iter().zip(&series.values).enumerate() {
-            let mut score = 0.0;
+            let (mut score, mut outcome) = (0.0, RowOutcome::Late);
             if at > newest {
+                outcome = RowOutcome::Scored;
                 newest = at;
                 let surprise = detector.push(local_ms(at), value) / threshold;
                 score = 1.0 - (-surprise * surprise).exp2();
-            } else {
-                run.late += 1;
             }
             let anomalous = score >= 0.5;
             let opens = anomalous && !open;
@@ -113,6 +112,7 @@ impl Baseline {
                 restless_ms = at;
             }
             open = anomalous || (open && !settings.is_over(calm_rows, at.saturating_sub(restless_ms)));
+            run.outcomes.push(outcome);
             run.scores.push(score);
             run.alerts.push(if opens { score } else { 0.0 });
             run.open.push(open);

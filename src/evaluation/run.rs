@@ -36,10 +36,40 @@ pub struct Run {
     /// The expected value of each row and the edges of its band: expected, lower, upper. NaN
     /// without a score; empty for a baseline, which has no band.
     pub bands: Vec<[f64; 3]>,
-    /// Rows that were not scored, because their timestamp is not newer than the previous one.
-    pub late: usize,
-    /// Rows that were refused.
-    pub rejected: usize,
+    /// Whether each row was scored, and why not.
+    pub outcomes: Vec<RowOutcome>,
+}
+
+/// Whether a row was scored, and why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// It has a score.
+    Scored,
+    /// The detector was warming up.
+    WarmUp,
+    /// Its timestamp is not newer than the previous one.
+    Late,
+    /// It was refused, such as a value that is not finite.
+    Refused,
+}
+
+impl RowOutcome {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RowOutcome::Scored => "scored",
+            RowOutcome::WarmUp => "warm_up",
+            RowOutcome::Late => "late",
+            RowOutcome::Refused => "refused",
+        }
+    }
+}
+
+impl Run {
+    /// How many rows have this outcome.
+    pub fn rows(&self, outcome: RowOutcome) -> usize {
+        self.outcomes.iter().filter(|each| **each == outcome).count()
+    }
 }
 
 /// Scores a series row by row, with a detector that has seen no data.
@@ -54,14 +84,19 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
         now_ms = now_ms.max(timestamp_ms);
         let batch = SeriesBatch::gauge(Labels::none(), [(0, Sample { timestamp_ms, value })]);
         let pushed = state.push(&[batch], now_ms);
-        run.late += pushed.late as usize;
-        run.rejected += pushed.rejected.len();
+        let mut outcome = match (pushed.rejected.is_empty(), pushed.late) {
+            (false, _) => RowOutcome::Refused,
+            (true, 0) => RowOutcome::WarmUp,
+            (true, _) => RowOutcome::Late,
+        };
         let (mut score, mut alert, mut band) = (0.0, 0.0, [f64::NAN; 3]);
         for body in &pushed.bodies {
             match body {
                 EventBody::Series(SeriesEvent::Samples(all)) => {
                     let last = all.iter().flat_map(|one| &one.samples).next_back();
-                    score = last.and_then(|sample| sample.score).map_or(0.0, f64::from);
+                    if let Some(scored) = last.and_then(|sample| sample.score) {
+                        (score, outcome) = (f64::from(scored), RowOutcome::Scored);
+                    }
                     band = last.map_or(band, |sample| [sample.expected, sample.lower, sample.upper]);
                 }
                 EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => {
@@ -86,6 +121,7 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
         if let (true, Some(episode)) = (score >= f64::from(settings.open_score), run.episodes.last_mut()) {
             episode.1 = row;
         }
+        run.outcomes.push(outcome);
         run.scores.push(score);
         run.alerts.push(alert);
         run.open.push(open);
@@ -102,6 +138,18 @@ fn names() -> Result<(WorkspaceId, KpiName), earcon_model::IdError> {
 mod tests {
     use super::*;
     use crate::evaluation::{CONSTRUCTED_KINDS, Events};
+
+    #[test]
+    fn every_row_says_whether_it_was_scored_and_why_not() {
+        let mut series = LabelledSeries { values: vec![1.0; 40], labelled: true, ..LabelledSeries::default() };
+        series.timestamps_ms = (0..40).map(|row| row * 60_000).collect();
+        series.timestamps_ms[35] = 0;
+        series.values[36] = f64::INFINITY;
+        let run = run(&series, &Arc::default());
+        let all = [RowOutcome::WarmUp, RowOutcome::Scored, RowOutcome::Late, RowOutcome::Refused];
+        assert_eq!(all.map(|outcome| run.rows(outcome)), [30, 8, 1, 1]);
+        assert_eq!(run.outcomes[34..38], [all[1], all[2], all[3], all[1]]);
+    }
 
     #[test]
     fn default_detector_finds_constructed_anomalies() {

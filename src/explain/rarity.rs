@@ -92,7 +92,7 @@ pub fn comparison(anomaly: &Anomaly, rarity: Option<&Rarity>, hour: i64, zone: &
     let Some(rarity) = rarity else {
         return Some("There is no history of this hour to compare it with.".to_owned());
     };
-    let of_value = matches!(anomaly.reason, Feature::RobustZ | Feature::ResidualZ);
+    let of_value = matches!(anomaly.reason, Feature::RobustZ | Feature::ResidualZ | Feature::Loss);
     let mentioned = of_value || rarity.percent >= MENTIONED_PERCENT;
     mentioned.then(|| format!("Its value was {}.", words(rarity, anomaly.direction, hour, zone)))
 }

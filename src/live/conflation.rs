@@ -163,6 +163,7 @@ impl Held {
             match self.series.get_mut(&new.labels) {
                 Some(known) => {
                     (known.features, known.status) = (new.features.or(known.features), new.status);
+                    known.looks_like = new.looks_like;
                     if let Some(newest) = newest {
                         known.samples.clear();
                         known.samples.push(newest);
@@ -171,7 +172,15 @@ impl Held {
                 None => {
                     let (labels, samples) = (new.labels.clone(), newest.into_iter().collect());
                     let (features, status) = (new.features, new.status);
-                    let latest = SeriesSamples { labels, samples, late: Vec::new(), features, status, counter: None };
+                    let latest = SeriesSamples {
+                        labels,
+                        samples,
+                        late: Vec::new(),
+                        features,
+                        status,
+                        counter: None,
+                        looks_like: new.looks_like,
+                    };
                     self.series.insert(new.labels.clone(), latest);
                 }
             }

@@ -31,6 +31,7 @@ pub fn sentence_of(finding: &str, anomaly: &Anomaly) -> String {
         Some(EpisodeEnd::SeriesEnded) => "; it is over because its series ended",
         Some(EpisodeEnd::Stalled) => "; it is over because its series stalled",
         Some(EpisodeEnd::Deleted) => "; it is over because a person deleted samples of it",
+        Some(EpisodeEnd::OtherSide) => "; it is over because its values crossed to the other side",
         None => "",
     };
     format!("{finding}; since {since}{until} ({} anomalous {samples}){over}.", count(anomaly.samples.into()))

@@ -78,6 +78,7 @@ mod tests {
             features: None,
             status: SeriesStatus::Normal,
             counter: None,
+            looks_like: None,
         });
         Event::new(9, 5, KpiName::new("k").unwrap(), SeriesEvent::Samples(series.collect()))
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use earcon_model::{
     Anomaly, AnomalyEvent, AnomalyId, DeletionScope, Event, EventBody, Features, Incident, IncidentEvent, IncidentId,
-    KpiEvent, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, SeriesTable,
+    KpiEvent, KpiName, Labels, LooksLike, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, SeriesTable,
 };
 
 /// Whether a KPI's actor runs.
@@ -40,6 +40,8 @@ pub struct SeriesView {
     pub features: Option<Features>,
     /// Its status.
     pub status: SeriesStatus,
+    /// What its values seem to be, if they are sent as measurements and seem to be something else.
+    pub looks_like: Option<LooksLike>,
     /// Late samples since the process started.
     pub late: u64,
     /// The open anomaly, with the samples up to the newest. Its peak is that of its latest event.
@@ -201,7 +203,7 @@ impl KpiView {
         if part.features.is_some() {
             series.features = part.features;
         }
-        series.status = part.status;
+        (series.status, series.looks_like) = (part.status, part.looks_like);
         series
     }
 
@@ -257,6 +259,7 @@ impl SeriesView {
             last: None,
             features: None,
             status: SeriesStatus::Warming { seen: 0, needed: 0 },
+            looks_like: None,
             late: 0,
             anomaly: None,
             sensitivity: 1.0,
@@ -280,6 +283,7 @@ mod tests {
             features: None,
             status: SeriesStatus::Normal,
             counter: None,
+            looks_like: None,
         };
         Event::new(seq, 0, KpiName::new("a").unwrap(), SeriesEvent::Samples(vec![series]))
     }

@@ -268,15 +268,24 @@ impl MeaningService {
         }
         let known = self.known(pass.key());
         for anomaly in anomalies {
-            let stated = known.as_ref().and_then(|known| known.get(&anomaly.kpi));
-            anomaly.unit = match stated {
-                Some(StatedMeaning { meaning, by_person }) if *by_person || meaning.unit.is_some() => {
-                    meaning.unit.clone()
-                }
-                _ => self.arriving.unit(pass.workspace(), &anomaly.kpi),
-            };
+            anomaly.unit = self.unit_among(known.as_deref(), pass, &anomaly.kpi);
         }
         self.read_soon(pass);
+    }
+
+    /// The unit of a KPI as it is known here, or as a request under way states it. Has the units
+    /// read again.
+    pub fn unit_here(&self, pass: &WorkspacePass, kpi: &KpiName) -> Option<String> {
+        let unit = self.unit_among(self.known(pass.key()).as_deref(), pass, kpi);
+        self.read_soon(pass);
+        unit
+    }
+
+    fn unit_among(&self, known: Option<&Meanings>, pass: &WorkspacePass, kpi: &KpiName) -> Option<String> {
+        match known.and_then(|known| known.get(kpi)) {
+            Some(StatedMeaning { meaning, by_person }) if *by_person || meaning.unit.is_some() => meaning.unit.clone(),
+            _ => self.arriving.unit(pass.workspace(), kpi),
+        }
     }
 
     /// Reads the meanings in the background, unless they are fresh.

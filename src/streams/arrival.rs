@@ -1,5 +1,6 @@
 //! The circumstances of an arrival: live or history, when, and under which limits of series.
 
+use super::natural::NaturalRange;
 use earcon_model::Arrival;
 
 /// What is true outside of a KPI while it takes samples.
@@ -9,14 +10,16 @@ pub struct Conditions<'a> {
     pub now_ms: i64,
     /// Time of the wall clock, milliseconds UTC. It is behind `now_ms` after it was set back.
     pub wall_ms: i64,
+    /// The range of the KPI's values by its unit.
+    pub natural: NaturalRange,
     /// Room for further series.
     pub room: &'a dyn SeriesRoom,
 }
 
 impl Conditions<'static> {
-    /// A clock that was never set back, and room for every series.
+    /// A clock that was never set back, no unit, and room for every series.
     pub fn at(now_ms: i64) -> Self {
-        Self { now_ms, wall_ms: now_ms, room: &Unlimited }
+        Self { now_ms, wall_ms: now_ms, natural: NaturalRange::Any, room: &Unlimited }
     }
 }
 

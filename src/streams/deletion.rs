@@ -5,6 +5,7 @@
 //! sample, and scoring goes on as before.
 
 use super::kpi_state::KpiState;
+use super::natural::NaturalRange;
 use super::series::Series;
 use earcon_model::{AnomalyEvent, DeletionScope, EpisodeEnd};
 
@@ -32,7 +33,7 @@ impl KpiState {
             let goes = scope.covers_series(&series.labels);
             stays.push(!goes);
             if goes {
-                closed.extend(end_episode(series));
+                closed.extend(end_episode(series, self.natural));
                 if is_in_parts {
                     self.deleted.push((series.ordinal, series.labels.clone()));
                 }
@@ -58,7 +59,7 @@ impl KpiState {
                 (series.last, series.features) = (None, None);
             }
             if series.episode.open.as_ref().is_some_and(|open| scope.covers_anomaly(open)) {
-                closed.extend(end_episode(series));
+                closed.extend(end_episode(series, self.natural));
             }
         }
         closed
@@ -66,7 +67,8 @@ impl KpiState {
 }
 
 /// Closes the open episode at its last anomalous sample.
-fn end_episode(series: &mut Series) -> Option<AnomalyEvent> {
+fn end_episode(series: &mut Series, natural: NaturalRange) -> Option<AnomalyEvent> {
     let last_at_ms = series.episode.open.as_ref()?.last_at_ms;
-    series.episode.end(last_at_ms, EpisodeEnd::Deleted)
+    let closed = series.episode.end(last_at_ms, EpisodeEnd::Deleted);
+    closed.map(|event| series.shown(event, natural))
 }

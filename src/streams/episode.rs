@@ -1,18 +1,26 @@
 //! Turns scores into episodes: one anomaly opens, grows and closes, instead of one alert a sample.
 //!
 //! Hysteresis: an episode opens at `open_score`. It closes when the samples have been below
-//! `close_score` for a while of their own time: `calm_samples` in a row that last a minute, or at
-//! least three that last `calm_ms`. So a fast series is over after a minute, one sample a minute
-//! after a quarter of an hour, and an hourly one after half a day. Samples without a score (the
-//! detector is warming up again) count as calm. In between it reports again only if its peak has
-//! clearly grown, and every `update_every` samples.
+//! `close_score`, and nearer to the expected value than a fault that goes on, for a while of their
+//! own time: `calm_samples` in a row that last a minute, or at least three that last `calm_ms`. So
+//! a fast series is over after a minute, one sample a minute after a quarter of an hour, and an
+//! hourly one after half a day. Samples without a score (the detector is warming up again) count as
+//! calm. In between it reports again only if its peak has clearly grown, and every `update_every`
+//! samples.
+//!
+//! An episode has one side. Anomalous values on the other side of the band are another event: the
+//! episode ends where they begin, and they open the next one. Three in a row are needed, or one
+//! that is clearly more surprising than the episode. Each crossing doubles that number until an
+//! episode ends otherwise, so that a value that swings makes few episodes. Fewer values than that
+//! stay in the open episode. A value that repeats is on no side.
 
 use super::detector::Score;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
 use earcon_model::{
-    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, EpisodeEnd, Feedback, KpiName, Labels, SeriesId, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, EpisodeEnd, Feature, Feedback, KpiName, Labels, SeriesId,
+    WorkspaceId,
 };
 
 /// The series and the detector that an episode belongs to.
@@ -31,6 +39,8 @@ pub(super) struct Owner<'a> {
 pub(super) struct Episode {
     /// Boxed because open episodes are rare: other series need eight bytes for it.
     pub(super) open: Option<Box<Anomaly>>,
+    /// The episode that the newest anomalous values would open, which lie on the other side.
+    pub(super) crossing: Option<Box<Anomaly>>,
     pub(super) progress: Progress,
 }
 
@@ -45,13 +55,87 @@ pub(super) struct Progress {
     unreported: u32,
     /// Peak score of the last report.
     reported_peak: f32,
+    /// How many episodes in a row ended because the values crossed.
+    crossings: u8,
+    /// Timestamp of the latest anomalous sample before the ones that cross.
+    before_crossing_ms: i64,
 }
 
-stored_fields!(Progress { calm, restless_ms, unreported, reported_peak });
+stored_fields!(Progress { calm, restless_ms, unreported, reported_peak, crossings, before_crossing_ms });
+
+/// Values in a row on the other side that end an episode. Each crossing before doubles them, at
+/// most this often.
+const CROSSED: u32 = 3;
+const MOST_DOUBLED: u8 = 16;
 
 impl Episode {
-    /// Processes the score of one sample. Returns the event to report, if any.
+    /// Processes the score of one sample. Returns the events to report: at most one, or the end of
+    /// an episode and the beginning of the next.
     pub(super) fn push(
+        &mut self,
+        timestamp_ms: i64,
+        value: f64,
+        score: Option<&Score>,
+        owner: Owner<'_>,
+        settings: &StreamSettings,
+    ) -> [Option<AnomalyEvent>; 2] {
+        if let Some(score) = score.filter(|score| score.value >= settings.open_score)
+            && self.crosses(timestamp_ms, value, score, owner)
+        {
+            return self.cross(timestamp_ms);
+        }
+        [self.go_on(timestamp_ms, value, score, owner, settings), None]
+    }
+
+    /// Notes an anomalous value on the other side of the open episode. Returns whether the episode
+    /// ends with it. A value on its own side takes back what was noted.
+    fn crosses(&mut self, timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> bool {
+        let Some(anomaly) = &self.open else { return false };
+        if score.direction == anomaly.direction || anomaly.reason == Feature::Volatility {
+            self.crossing = None;
+            return false;
+        }
+        // The mean of several values swings back after an excursion, and a value that repeats is on
+        // no side.
+        if score.reason == Feature::Slope || score.reason == Feature::Volatility {
+            return false;
+        }
+        let crossing = match &mut self.crossing {
+            Some(crossing) => {
+                crossing.samples = crossing.samples.saturating_add(1);
+                crossing.last_at_ms = timestamp_ms;
+                if score.value > crossing.peak_score {
+                    raise_peak(crossing, timestamp_ms, value, score);
+                }
+                crossing
+            }
+            none => {
+                self.progress.before_crossing_ms = anomaly.last_at_ms;
+                none.insert(Box::new(opened(timestamp_ms, value, score, owner)))
+            }
+        };
+        let needed = CROSSED << self.progress.crossings.min(MOST_DOUBLED);
+        crossing.samples >= needed || has_clearly_grown(anomaly.peak_score, score.value)
+    }
+
+    /// Ends the open episode where the values crossed, and opens the next one.
+    fn cross(&mut self, timestamp_ms: i64) -> [Option<AnomalyEvent>; 2] {
+        let (Some(mut anomaly), Some(next)) = (self.open.take(), self.crossing.take()) else { return [None, None] };
+        // The newest sample was not counted yet.
+        anomaly.samples = anomaly.samples.saturating_sub(next.samples - 1).max(1);
+        anomaly.last_at_ms = self.progress.before_crossing_ms;
+        (anomaly.closed_at_ms, anomaly.end) = (Some(next.opened_at_ms), Some(EpisodeEnd::OtherSide));
+        self.progress = Progress {
+            restless_ms: timestamp_ms,
+            reported_peak: next.peak_score,
+            crossings: self.progress.crossings.saturating_add(1),
+            ..Progress::default()
+        };
+        self.open = Some(next.clone());
+        [Some(AnomalyEvent::Closed(anomaly)), Some(AnomalyEvent::Opened(next))]
+    }
+
+    fn go_on(
         &mut self,
         timestamp_ms: i64,
         value: f64,
@@ -71,18 +155,19 @@ impl Episode {
             anomaly.samples = anomaly.samples.saturating_add(1);
             anomaly.last_at_ms = timestamp_ms;
         }
-        if let Some(score) = score.filter(|score| score.value > anomaly.peak_score) {
+        let own_side = self.crossing.is_none();
+        if let Some(score) = score.filter(|score| own_side && score.value > anomaly.peak_score) {
             raise_peak(anomaly, timestamp_ms, value, score);
         }
         let progress = &mut self.progress;
-        if surprise < settings.close_score {
+        if surprise < settings.close_score && !score.is_some_and(|score| score.goes_on) {
             progress.calm = progress.calm.saturating_add(1);
         } else {
             (progress.calm, progress.restless_ms) = (0, timestamp_ms);
         }
         if settings.is_over(progress.calm, timestamp_ms.saturating_sub(progress.restless_ms)) {
             (anomaly.closed_at_ms, anomaly.end) = (Some(timestamp_ms), Some(EpisodeEnd::Calm));
-            self.progress = Progress::default();
+            (self.progress, self.crossing) = (Progress::default(), None);
             return self.open.take().map(AnomalyEvent::Closed);
         }
         progress.unreported += 1;
@@ -101,7 +186,7 @@ impl Episode {
     /// before its last alert.
     pub(super) fn end(&mut self, ended_at_ms: i64, why: EpisodeEnd) -> Option<AnomalyEvent> {
         let mut anomaly = self.open.take()?;
-        self.progress = Progress::default();
+        (self.progress, self.crossing) = (Progress::default(), None);
         (anomaly.closed_at_ms, anomaly.end) = (Some(ended_at_ms.max(anomaly.last_at_ms)), Some(why));
         Some(AnomalyEvent::Closed(anomaly))
     }
@@ -173,7 +258,8 @@ mod tests {
     /// Fifteen samples last longer than a minute.
     const STEP_MS: i64 = 10_000;
 
-    /// The kinds of events that a sequence of scores causes, with the index of each sample.
+    /// The kinds of events that a sequence of scores causes, with the index of each sample. The
+    /// scores of values below are negative.
     fn reports(scores: &[Option<f32>]) -> Vec<(usize, &'static str)> {
         run(scores).into_iter().map(|(i, body)| (i, body.event_type().as_str())).collect()
     }
@@ -189,16 +275,17 @@ mod tests {
         let mut bodies = Vec::new();
         for (i, score) in scores.iter().enumerate() {
             let score = score.map(|value| Score {
-                value,
+                value: value.abs(),
                 expected: 0.0,
                 lower: -1.0,
                 upper: 1.0,
                 features: Features::default(),
-                direction: Direction::Above,
+                direction: if value < 0.0 { Direction::Below } else { Direction::Above },
                 reason: Feature::RobustZ,
+                goes_on: false,
             });
             let body = episode.push(i as i64 * STEP_MS, i as f64, score.as_ref(), owner, &settings);
-            bodies.extend(body.map(|body| (i, body)));
+            bodies.extend(body.into_iter().flatten().map(|body| (i, body)));
         }
         bodies
     }
@@ -239,6 +326,49 @@ mod tests {
         assert_eq!(anomaly.end, Some(EpisodeEnd::Calm));
         assert_eq!((anomaly.opened_at_ms, anomaly.last_at_ms, anomaly.samples), (0, 3 * STEP_MS, 3));
         assert_eq!((anomaly.peak_at_ms, anomaly.peak_value, anomaly.peak_score), (STEP_MS, 1.0, 0.8));
+    }
+
+    #[test]
+    fn values_that_cross_to_the_other_side_are_another_event() {
+        let scores = [flat(0.6, 2), flat(0.0, 2), flat(-0.6, 2), flat(-0.7, 3), flat(0.0, 15)].concat();
+        let bodies = run(&scores);
+        let [
+            (0, AnomalyEvent::Opened(rise)),
+            (6, AnomalyEvent::Closed(risen)),
+            (6, AnomalyEvent::Opened(fall)),
+            (23, AnomalyEvent::Closed(fallen)),
+        ] = &bodies[..]
+        else {
+            panic!("{bodies:?}")
+        };
+        assert_eq!((risen.id, risen.end, risen.direction), (rise.id, Some(EpisodeEnd::OtherSide), Direction::Above));
+        assert_eq!((risen.samples, risen.last_at_ms, risen.closed_at_ms), (2, STEP_MS, Some(4 * STEP_MS)));
+        assert_eq!((risen.peak_score, risen.peak_at_ms), (0.6, 0));
+        assert_eq!((fall.opened_at_ms, fall.last_at_ms, fall.samples), (4 * STEP_MS, 6 * STEP_MS, 3));
+        assert_eq!((fall.direction, fall.peak_score, fall.peak_at_ms), (Direction::Below, 0.7, 6 * STEP_MS));
+        assert!(fall.id != rise.id);
+        assert_eq!((fallen.id, fallen.samples, fallen.end), (fall.id, 5, Some(EpisodeEnd::Calm)));
+    }
+
+    #[test]
+    fn one_value_on_the_other_side_is_another_event_only_if_it_is_clearly_more_surprising() {
+        let kinds = |value: f32| reports(&[flat(0.6, 1), flat(-value, 1), flat(0.6, 1), flat(0.0, 15)].concat());
+        assert_eq!(kinds(0.8), [(0, "anomaly.opened"), (17, "anomaly.closed")]);
+        let crossed = [(0, "anomaly.opened"), (1, "anomaly.closed"), (1, "anomaly.opened"), (17, "anomaly.closed")];
+        assert_eq!(kinds(0.99), crossed);
+        let stayed = run(&[flat(0.6, 1), flat(-0.8, 2), flat(0.5, 1), flat(0.0, 15)].concat());
+        let (_, AnomalyEvent::Closed(anomaly)) = &stayed[1] else { panic!("{stayed:?}") };
+        assert_eq!((anomaly.samples, anomaly.peak_score, anomaly.direction), (4, 0.6, Direction::Above));
+    }
+
+    #[test]
+    fn a_value_that_swings_makes_few_episodes() {
+        let swings = (0..200).flat_map(|i| flat(if i % 2 == 0 { 0.8 } else { -0.8 }, 5)).collect::<Vec<_>>();
+        let opened = reports(&swings).iter().filter(|(_, kind)| *kind == "anomaly.opened").count();
+        assert_eq!(opened, 2, "the swings are shorter than the six values that the second crossing needs");
+        let longer = (0..8).flat_map(|i| flat(if i % 2 == 0 { 0.8 } else { -0.8 }, 200)).collect::<Vec<_>>();
+        let opened = reports(&longer).iter().filter(|(_, kind)| *kind == "anomaly.opened").count();
+        assert_eq!(opened, 8);
     }
 
     #[test]

@@ -26,7 +26,8 @@ struct Collected {
 
 impl KpiState {
     pub(super) fn ingest(&mut self, batches: &[SeriesBatch], context: ArrivalContext<'_>) -> Pushed {
-        let Conditions { wall_ms, room, .. } = context.conditions;
+        let Conditions { wall_ms, room, natural, .. } = context.conditions;
+        self.natural = natural;
         let mut pushed = Pushed::default();
         let mut collected = Collected::for_series(batches.len());
         for batch in batches {
@@ -40,6 +41,8 @@ impl KpiState {
                 match admitted {
                     Ok(found) => {
                         position = Some(found);
+                        // Without a negative sign at 0: people would read `-0`.
+                        let sample = Sample { value: sample.value + 0.0, ..sample };
                         pushed.accepted += 1;
                         if !self.ingest_sample(found, sample, batch, context, &mut collected) {
                             pushed.late += 1;
@@ -85,7 +88,7 @@ impl KpiState {
             // order.
             self.finish_bodies(collected, context.arrival);
         }
-        let Self { workspace, kpi, settings, series, .. } = self;
+        let Self { workspace, kpi, settings, series, natural, .. } = self;
         let shared = KpiContext { workspace, kpi, settings };
         let series = &mut series[position as usize];
         if newer && series.read_as(batch.reading, shared) {
@@ -107,8 +110,9 @@ impl KpiState {
         if let Some(value) = measured {
             let timestamp_ms = sample.timestamp_ms;
             let (scored, episode) = series.score(Sample { timestamp_ms, value }, context.arrival, shared);
-            entry.samples.push(scored);
-            collected.episodes.extend(episode);
+            entry.samples.push(series.shown_sample(scored, *natural));
+            let shown = episode.into_iter().flatten().map(|event| series.shown(event, *natural));
+            collected.episodes.extend(shown);
         }
         if restored {
             let (labels, timestamp_ms) = (series.labels.clone(), sample.timestamp_ms);
@@ -149,7 +153,7 @@ impl KpiState {
         let series = &mut self.series[position as usize];
         if !series.cadence.is_newer(timestamp_ms) && series.cadence.last_timestamp_ms() > latest_ms {
             let ended_at_ms = series.cadence.one_interval_before(timestamp_ms);
-            let closed = series.end(ended_at_ms);
+            let closed = series.end(ended_at_ms, context.conditions.natural);
             let labels = series.labels.clone();
             collected.bodies.push(SeriesEvent::Ended { labels, timestamp_ms: ended_at_ms }.into());
             collected.bodies.extend(closed.map(EventBody::Anomaly));
@@ -188,7 +192,7 @@ impl KpiState {
         if series.presence == Presence::Ended {
             return Ok(());
         }
-        let closed = series.end(ended_at_ms);
+        let closed = series.end(ended_at_ms, context.conditions.natural);
         let labels = series.labels.clone();
         collected.ends.push(SeriesEvent::Ended { labels, timestamp_ms: ended_at_ms }.into());
         collected.ends.extend(closed.map(EventBody::Anomaly));
@@ -203,6 +207,7 @@ impl KpiState {
             series.collected_at = None;
             entry.features = series.features;
             entry.status = series.status(&self.settings);
+            entry.looks_like = series.looks_like(&self.kpi);
             if let (Some(counter), Arrival::Backfill) = (&mut entry.counter, arrival) {
                 counter.late = 0;
             }
@@ -284,6 +289,7 @@ impl Collected {
                 features: None,
                 status: SeriesStatus::Normal,
                 counter: counts.then(CounterSamples::default),
+                looks_like: None,
             });
             self.positions.push(position);
             self.samples.len() as u32 - 1

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::arrival::{ArrivalContext, Conditions, SeriesLimit};
 use super::detector::AnyDetector;
 use super::detector_name::DetectorName;
+use super::natural::NaturalRange;
 use super::series::{KpiContext, Series, SeriesView};
 use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
@@ -166,6 +167,8 @@ pub struct KpiState {
     pub(super) index: SeriesTable<()>,
     /// Series that were deleted while the parts of the state were being saved.
     pub(super) deleted: Vec<(u32, Labels)>,
+    /// The range of the values by their unit, as of the latest push. No part of what is saved.
+    pub(super) natural: NaturalRange,
     /// No series stalls before this time.
     pub(super) next_stall_ms: Option<i64>,
 }
@@ -184,6 +187,7 @@ impl KpiState {
             next_ordinal: 0,
             index: SeriesTable::default(),
             deleted: Vec::new(),
+            natural: NaturalRange::Any,
             next_stall_ms: None,
         }
     }
@@ -244,7 +248,7 @@ impl KpiState {
     fn stall(&mut self, position: u32) -> Option<AnomalyEvent> {
         let series = &mut self.series[position as usize];
         let last_ms = series.cadence.last_timestamp_ms();
-        let closed = series.stall();
+        let closed = series.stall(self.natural);
         self.end_shadow_episode(position, last_ms, EpisodeEnd::Stalled);
         closed
     }
@@ -302,7 +306,7 @@ impl KpiState {
             SeriesEvent::Ended { labels, timestamp_ms } => {
                 if let Some(position) = self.index.find(labels) {
                     // The closed episode has an event of its own.
-                    let _closed = self.series[position as usize].end(*timestamp_ms);
+                    let _closed = self.series[position as usize].end(*timestamp_ms, NaturalRange::Any);
                 }
             }
             // It follows from the samples.
@@ -337,7 +341,7 @@ impl KpiState {
 
     /// All series, in order of first appearance.
     pub fn series(&self) -> impl Iterator<Item = SeriesView<'_>> {
-        self.series.iter().map(|series| series.view(&self.settings))
+        self.series.iter().map(|series| series.view(&self.kpi, &self.settings))
     }
 
     /// How many series there are.

@@ -6,11 +6,13 @@ use super::counter::CounterState;
 use super::detector::{AnyDetector, Score};
 use super::episode::{Episode, Owner};
 use super::feedback::FeedbackMemory;
+use super::growth::Growth;
+use super::natural::NaturalRange;
 use super::settings::StreamSettings;
 use super::stored::Stored;
 use earcon_model::{
-    Anomaly, AnomalyEvent, AnomalyId, Arrival, EpisodeEnd, Features, Feedback, KpiName, Labels, Reading, Sample,
-    ScoredSample, SeriesStatus, WorkspaceId,
+    Anomaly, AnomalyEvent, AnomalyId, Arrival, EpisodeEnd, Features, Feedback, KpiName, Labels, LooksLike, Reading,
+    Sample, ScoredSample, SeriesStatus, WorkspaceId,
 };
 
 /// Read-only view of a series.
@@ -25,6 +27,8 @@ pub struct SeriesView<'a> {
     pub features: Option<Features>,
     /// Its status.
     pub status: SeriesStatus,
+    /// What its values seem to be, if they are sent as measurements and seem to be something else.
+    pub looks_like: Option<LooksLike>,
     /// Late samples so far.
     pub late: u64,
     /// The open anomaly.
@@ -69,6 +73,7 @@ pub(super) struct Series {
     pub(super) cadence: Cadence,
     pub(super) presence: Presence,
     pub(super) counter_state: CounterState,
+    pub(super) growth: Growth,
     pub(super) late: u64,
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
@@ -97,6 +102,7 @@ impl Series {
             cadence: Cadence::default(),
             presence: Presence::default(),
             counter_state: CounterState::default(),
+            growth: Growth::default(),
             late: 0,
             last: None,
             features: None,
@@ -115,7 +121,7 @@ impl Series {
         if self.counter_state.reading() == reading {
             return false;
         }
-        self.counter_state = CounterState::new(reading);
+        (self.counter_state, self.growth) = (CounterState::new(reading), Growth::default());
         self.features = None;
         self.detector = AnyDetector::new(shared.settings.detector);
         !self.cadence.is_empty()
@@ -150,14 +156,17 @@ impl Series {
         sample: Sample,
         arrival: Arrival,
         shared: KpiContext<'_>,
-    ) -> (ScoredSample, Option<AnomalyEvent>) {
+    ) -> (ScoredSample, [Option<AnomalyEvent>; 2]) {
         let sensitivity = shared.settings.sensitivity * self.feedback.factor(sample.timestamp_ms);
-        let score = self.detector.score(sample, shared.settings, sensitivity);
+        let score = self.detector.score(sample, shared.settings, sensitivity).map(positive_zeros);
+        if self.counter_state.reading() == Reading::Gauge {
+            self.growth.learn(self.newest(), sample);
+        }
         let scored = scored(sample, score.as_ref());
         self.last = Some(scored);
         self.features = score.map(|score| score.features);
         if arrival == Arrival::Backfill {
-            return (scored, None);
+            return (scored, [None, None]);
         }
         let owner = Owner {
             workspace: shared.workspace,
@@ -185,18 +194,46 @@ impl Series {
     /// Ends the series: its silence is no stall, and a counter starts from a new starting point.
     /// Returns the open episode, closed. An end before the newest sample takes the series back to
     /// that time: the sample is of a clock that was ahead.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
+    pub(super) fn end(&mut self, ended_at_ms: i64, natural: NaturalRange) -> Option<AnomalyEvent> {
         self.cadence.go_back_to(ended_at_ms);
         self.presence = Presence::Ended;
         self.counter_state.forget();
-        self.episode.end(ended_at_ms, EpisodeEnd::SeriesEnded)
+        let closed = self.episode.end(ended_at_ms, EpisodeEnd::SeriesEnded);
+        closed.map(|event| self.shown(event, natural))
     }
 
     /// Notes that the series has been silent for too long. Returns the open episode, closed with
     /// the newest sample: nothing says whether the anomaly goes on.
-    pub(super) fn stall(&mut self) -> Option<AnomalyEvent> {
+    pub(super) fn stall(&mut self, natural: NaturalRange) -> Option<AnomalyEvent> {
         self.presence = Presence::Stalled;
-        self.episode.end(self.cadence.last_timestamp_ms(), EpisodeEnd::Stalled)
+        let closed = self.episode.end(self.cadence.last_timestamp_ms(), EpisodeEnd::Stalled);
+        closed.map(|event| self.shown(event, natural))
+    }
+
+    /// An event of its anomalies within the bounds of the unit.
+    pub(super) fn shown(&self, event: AnomalyEvent, natural: NaturalRange) -> AnomalyEvent {
+        match self.detector.observed() {
+            Some(observed) => natural.event(event, observed),
+            None => event,
+        }
+    }
+
+    /// A scored sample within the bounds of the unit.
+    pub(super) fn shown_sample(&self, mut scored: ScoredSample, natural: NaturalRange) -> ScoredSample {
+        if let Some(observed) = self.detector.observed() {
+            natural.sample(&mut scored, observed);
+        }
+        scored
+    }
+
+    /// What its values seem to be, if they are sent as measurements and seem to be something else.
+    pub(super) fn looks_like(&self, kpi: &KpiName) -> Option<LooksLike> {
+        let newest = self.newest().filter(|_| self.counter_state.reading() == Reading::Gauge)?;
+        self.growth.looks_like(kpi.as_str(), newest)
+    }
+
+    fn newest(&self) -> Option<Sample> {
+        self.last.map(|ScoredSample { timestamp_ms, value, .. }| Sample { timestamp_ms, value })
     }
 
     /// The status of the series. A stall or an end outranks an anomaly; an anomaly outranks the
@@ -222,17 +259,24 @@ impl Series {
         if self.presence == Presence::Sending { self.cadence.deadline_ms(settings) } else { None }
     }
 
-    pub(super) fn view(&self, settings: &StreamSettings) -> SeriesView<'_> {
+    pub(super) fn view(&self, kpi: &KpiName, settings: &StreamSettings) -> SeriesView<'_> {
         SeriesView {
             labels: &self.labels,
             last: self.last.as_ref(),
             features: self.features,
             status: self.status(settings),
+            looks_like: self.looks_like(kpi),
             late: self.late,
             anomaly: self.episode.open.as_deref(),
             sensitivity: self.sensitivity(),
         }
     }
+}
+
+/// Without a negative sign at 0: people would read `-0`.
+fn positive_zeros(score: Score) -> Score {
+    let Score { expected, lower, upper, .. } = score;
+    Score { expected: expected + 0.0, lower: lower + 0.0, upper: upper + 0.0, ..score }
 }
 
 fn scored(sample: Sample, score: Option<&Score>) -> ScoredSample {

@@ -168,7 +168,7 @@ impl KpiState {
             }
             observed.samples += 1;
             let reported = series.episode.push(timestamp_ms, value, score.as_ref(), owner, settings);
-            if matches!(reported, Some(AnomalyEvent::Opened(_))) {
+            if reported.iter().flatten().any(|event| matches!(event, AnomalyEvent::Opened(_))) {
                 observed.alerts.push(ShadowAlert { labels: logged.labels.clone(), timestamp_ms });
             }
         }

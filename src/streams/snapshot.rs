@@ -190,20 +190,23 @@ fn read_shadow(from: &mut &[u8], shadow: &mut Shadow) -> Option<()> {
 
 fn put_episode(episode: &Episode, out: &mut Vec<u8>) {
     episode.progress.put(out);
-    let open = episode.open.as_ref().map(postcard::to_stdvec);
-    match open {
-        Some(Ok(anomaly)) => put_chunk(&anomaly, out),
-        // Serializing plain data to memory does not fail. If it did, the episode would open again
-        // with the next alert.
-        Some(Err(_)) | None => put_chunk(&[], out),
+    for anomaly in [&episode.open, &episode.crossing] {
+        match anomaly.as_ref().map(postcard::to_stdvec) {
+            Some(Ok(anomaly)) => put_chunk(&anomaly, out),
+            // Serializing plain data to memory does not fail. If it did, the episode would open
+            // again with the next alert.
+            Some(Err(_)) | None => put_chunk(&[], out),
+        }
     }
 }
 
 fn read_episode(from: &mut &[u8]) -> Option<Episode> {
     let progress = Stored::read(from)?;
-    let anomaly = read_chunk(from)?;
-    let open = if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) };
-    Some(Episode { open, progress })
+    let mut anomaly = || {
+        let anomaly = read_chunk(from)?;
+        Some(if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) })
+    };
+    Some(Episode { open: anomaly()?, crossing: anomaly()?, progress })
 }
 
 fn put_detector(detector: &AnyDetector, out: &mut Vec<u8>) {
@@ -224,6 +227,7 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
     series.features.put(out);
     put_episode(&series.episode, out);
     series.counter_state.put(out);
+    series.growth.put(out);
     series.feedback.put(out);
     put_detector(&series.detector, out);
 }
@@ -242,6 +246,7 @@ fn read_series(from: &mut &[u8], same_detector: bool, shared: KpiContext<'_>) ->
     series.features = Stored::read(from)?;
     series.episode = read_episode(from)?;
     series.counter_state = Stored::read(from)?;
+    series.growth = Stored::read(from)?;
     series.feedback = Stored::read(from)?;
     let detector = read_chunk(from)?;
     if same_detector {

@@ -103,3 +103,30 @@ async fn ended_series_is_shown_as_ended_and_raises_no_stall() {
     assert_eq!(server.take("unknown", end).await.seq, 0);
     assert_eq!(server.get("/kpis/unknown").await.0, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counter_sent_as_measurements_is_named_until_a_rule_reads_it_as_one() {
+    let server = Server::start().await;
+    let total = |i: i64| (if i < 280 { 1e9 + 40.0 * i as f64 } else { 40.0 * (i - 279) as f64 }) + (i % 3) as f64;
+    let rows: Vec<(i64, f64)> = (0..300).map(|i| (START + i * 60_000, total(i))).collect();
+    server.post("jobs", &rows[..270]).await;
+    // After the sample of this minute.
+    let looks_like = async |server: &Server, minute: i64| {
+        let known = async || {
+            let series = server.get("/kpis/jobs").await.1["series"][0].clone();
+            (series["timestamp"] == START + minute * 60_000).then(|| series["looks_like"].clone())
+        };
+        eventually("the newest sample is shown", known).await
+    };
+    assert_eq!(looks_like(&server, 269).await, Value::Null, "nothing tells it from a trend");
+    server.post("jobs", &rows[270..]).await;
+    assert_eq!(looks_like(&server, 299).await, "counter");
+    let server = Server::start_in(server.shut_down().await, &[], Overrides::default()).await;
+    assert_eq!(looks_like(&server, 299).await, "counter");
+
+    let rules = json!({"rules": [{"name": "jobs", "reading": "counter"}]});
+    assert_eq!(server.send(reqwest::Method::PUT, "/ingest/rules", rules).await.0, 200);
+    let answer = server.post("jobs", &[(START + 300 * 60_000, total(300)), (START + 301 * 60_000, total(301))]).await;
+    assert!(answer["notes"][0].as_str().unwrap().contains("read as totals of a counter"), "{answer}");
+    assert_eq!(looks_like(&server, 301).await, Value::Null);
+}

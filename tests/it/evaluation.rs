@@ -50,6 +50,7 @@ fn labelled_file_is_scored_and_plotted() {
 
     let text = evaluate(&["csv", file]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("1000 rows (30 not scored: 30 of the warm-up)"), "{text}");
     for part in ["events", "standard", "low false positives", "point-adjusted", "ranges", "a day", "time to detect"] {
         assert!(text.contains(part), "{part} not in:\n{text}");
     }
@@ -65,9 +66,10 @@ fn rows_hold_score_band_and_label() {
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 1_000);
     let spike = &rows[900];
-    assert_eq!((&spike[2], &spike[7], &spike[9]), ("500", "1", "1"), "{spike:?}");
-    assert!(spike[6].parse::<f64>().unwrap() < 500.0, "the value is above the band: {spike:?}");
-    assert_eq!((&rows[0][4], &rows[0][9]), ("", "0"), "no band while warming up");
+    assert_eq!((&spike[2], &spike[3], &spike[8], &spike[10]), ("500", "scored", "1", "1"), "{spike:?}");
+    assert!(spike[7].parse::<f64>().unwrap() < 500.0, "the value is above the band: {spike:?}");
+    assert_eq!((&rows[0][3], &rows[0][4], &rows[0][5]), ("warm_up", "", ""), "no score and no band");
+    assert_eq!(&rows[0][10], "0");
 }
 
 #[test]

@@ -187,6 +187,7 @@ fn check_times(anomaly: &Anomaly, said: &Said, problem: &dyn Fn(&str) -> String)
         "series_ended" => "its series ended",
         "stalled" => "its series stalled",
         "deleted" => "a person deleted samples of it",
+        "other_side" => "its values crossed to the other side",
         other => panic!("an end without words: {other}"),
     });
     assert_eq!(said.over.as_deref(), over, "{}", problem("end"));

@@ -116,9 +116,17 @@ it.each(SCREENS)("a link to a KPI shows its unit on the axis, and all samples of
 });
 
 it("hints at a counter that is sent as a gauge", async () => {
-  const begin = Date.now() - 61_000;
-  await send(Array.from({ length: 60 }, (_, i) => ({ kpi: "jobs_total", timestamp: begin + i * 1_000, value: (i % 40) * 3 })));
-  const { page } = await visit(browser, `${server.url}/#/kpi/jobs_total?workspace=local`);
+  const begin = Date.now() - 300 * 60_000;
+  // It begins again after 200 minutes.
+  const value = (i: number) => ((i + 300) % 500) * 3 + (i % 2);
+  await send(Array.from({ length: 300 }, (_, i) => ({ kpi: "jobs", timestamp: begin + i * 60_000, value: value(i) })));
+  const { page } = await visit(browser, `${server.url}/#/kpi/jobs?workspace=local`);
   await page.getByTestId("counter-hint").waitFor();
+  await page.getByRole("button", { name: "Add the rule" }).click();
+  await page.getByText("The rule is set.").waitFor();
+  const rules = (await (await fetch(`${server.url}/api/v1/workspaces/local/ingest/rules`)).json()) as {
+    document: { rules: unknown[] };
+  };
+  expect(rules.document.rules).toContainEqual({ name: "jobs", reading: "counter" });
   await page.context().close();
 });

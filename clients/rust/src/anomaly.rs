@@ -46,7 +46,8 @@ pub struct Anomaly {
     /// The unit of the values, if it was stated.
     #[serde(default)]
     pub unit: Option<String>,
-    /// Why the anomaly is over: `calm`, `series_ended`, `stalled` or `deleted`.
+    /// Why the anomaly is over: `calm`, `series_ended`, `stalled`, `deleted` or
+    /// `other_side`.
     #[serde(default)]
     pub end: Option<String>,
 }
@@ -126,6 +127,8 @@ pub enum Reason {
     Volatility,
     /// Several values in a row lie on one side.
     Slope,
+    /// At least three quarters of a value that is never negative are gone.
+    Loss,
     /// A value that this version of the client does not know.
     #[serde(other)]
     Unknown,

@@ -20,6 +20,7 @@ pub fn sentence(anomaly: &Anomaly, zone: &TimeZone) -> String {
         Some("series_ended") => "; it is over because its series ended",
         Some("stalled") => "; it is over because its series stalled",
         Some("deleted") => "; it is over because a person deleted samples of it",
+        Some("other_side") => "; it is over because its values crossed to the other side",
         _ => "",
     };
     let (finding, count) = (&anomaly.finding, grouped(anomaly.samples));

@@ -139,6 +139,9 @@ pub struct Series {
     pub anomaly: Option<String>,
     /// Feedback multiplies the configured sensitivity by this.
     pub sensitivity: f32,
+    /// `counter` or `clock` if the values are sent as measurements and seem to be that.
+    #[serde(default)]
+    pub looks_like: Option<String>,
 }
 
 /// A KPI with all its series.

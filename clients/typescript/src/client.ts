@@ -14,6 +14,7 @@ import {
   type Feedback,
   type Incident,
   type Kpi,
+  type IngestRules,
   type KpiSettings,
   type Labels,
   type LiveEvent,
@@ -238,6 +239,18 @@ export class Client {
    */
   changeSettings(kpi: string, settings: { unit?: string; description?: string }): Promise<KpiSettings> {
     return this.#request(`${this.#kpi(kpi)}/settings`, send("PUT", settings));
+  }
+
+  /** Returns the rules for what agents send, with the revision to replace them at. */
+  rules(signal?: AbortSignal): Promise<IngestRules> {
+    return this.#request(`${this.#base}/ingest/rules`, init(signal));
+  }
+
+  /** Replaces the rules as a whole, if they are still at this revision. */
+  changeRules(document: IngestRules["document"], revision: number): Promise<IngestRules> {
+    const request = send("PUT", document);
+    const headers = { ...(request.headers as Record<string, string>), "if-match": `"${revision}"` };
+    return this.#request(`${this.#base}/ingest/rules`, { ...request, headers });
   }
 
   kpi(kpi: string, signal?: AbortSignal): Promise<Kpi> {

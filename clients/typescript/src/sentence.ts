@@ -11,6 +11,7 @@ const OVER: Record<string, string> = {
   series_ended: "; it is over because its series ended",
   stalled: "; it is over because its series stalled",
   deleted: "; it is over because a person deleted samples of it",
+  other_side: "; it is over because its values crossed to the other side",
 };
 
 /**

@@ -37,6 +37,8 @@ export interface Series {
   anomaly: string | null;
   /** Feedback multiplies the configured sensitivity by this. */
   sensitivity: number;
+  /** What the values seem to be, if they are sent as measurements and seem to be something else. */
+  looks_like?: "counter" | "clock" | null;
 }
 
 export interface Kpi {
@@ -48,6 +50,12 @@ export interface Kpi {
   state: "running" | "parked";
   reason: string | null;
   series: Series[];
+}
+
+/** The rules of a workspace for what agents send. */
+export interface IngestRules {
+  revision: number;
+  document: { defaults?: boolean; resource_labels?: string[]; rules?: Record<string, unknown>[] };
 }
 
 /** The unit and the description of a KPI. */
@@ -66,7 +74,7 @@ export interface Units {
   kpis: Record<string, KpiSettings>;
 }
 
-export type Reason = "robust_z" | "residual_z" | "volatility" | "slope";
+export type Reason = "robust_z" | "residual_z" | "volatility" | "slope" | "loss";
 
 export interface Acknowledged {
   at: number;
@@ -114,7 +122,7 @@ export interface Anomaly {
   /** The name of the mute that suppresses the alert. */
   muted: string | null;
   /** Why it is over. null while open. */
-  end?: "calm" | "series_ended" | "stalled" | "deleted" | null;
+  end?: "calm" | "series_ended" | "stalled" | "deleted" | "other_side" | null;
   /** The unit of the values, if it was stated. */
   unit?: string | null;
 }

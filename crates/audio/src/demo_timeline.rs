@@ -126,6 +126,7 @@ pub(super) fn samples(kpi: &str, features: Features, score: f32, now_ms: i64) ->
         features: Some(features),
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     event(kpi, SeriesEvent::Samples(vec![series]), now_ms)
 }

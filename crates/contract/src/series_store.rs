@@ -58,6 +58,7 @@ fn samples(seq: Seq, series: &str, samples: Vec<ScoredSample>, late: Vec<Sample>
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     event(seq, SeriesEvent::Samples(vec![part]))
 }

@@ -46,6 +46,8 @@ pub enum Feature {
     Volatility,
     /// Several values in a row lie on one side.
     Slope,
+    /// At least three quarters of a value that is never negative are gone.
+    Loss,
 }
 
 /// A person has seen it.
@@ -104,6 +106,8 @@ pub enum EpisodeEnd {
     Stalled,
     /// A person deleted samples of it.
     Deleted,
+    /// The values crossed to the other side of the band, which is another event.
+    OtherSide,
 }
 
 impl EpisodeEnd {
@@ -114,6 +118,7 @@ impl EpisodeEnd {
             EpisodeEnd::SeriesEnded => "series_ended",
             EpisodeEnd::Stalled => "stalled",
             EpisodeEnd::Deleted => "deleted",
+            EpisodeEnd::OtherSide => "other_side",
         }
     }
 }
@@ -134,7 +139,7 @@ pub struct Anomaly {
     pub last_at_ms: i64,
     /// Timestamp of the sample that closed it; `None` while open.
     pub closed_at_ms: Option<i64>,
-    /// The highest score so far.
+    /// The highest score so far on its side.
     pub peak_score: f32,
     /// Timestamp of the sample with the highest score.
     pub peak_at_ms: i64,

@@ -21,7 +21,7 @@ pub use detector::DetectorEvent;
 pub use event_type::EventType;
 pub use incident::IncidentEvent;
 pub use kpi::KpiEvent;
-pub use series::{CounterSamples, ScoredSamples, SeriesEvent, SeriesSamples, SeriesStatus};
+pub use series::{CounterSamples, LooksLike, ScoredSamples, SeriesEvent, SeriesSamples, SeriesStatus};
 pub use subject::{JobId, RunId, Subject};
 
 use super::deletion::Deletion;

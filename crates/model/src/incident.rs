@@ -162,9 +162,12 @@ impl Incident {
         self.members.get(self.first_mover as usize)
     }
 
-    /// How urgent it is: by its surprise, its members and its duration so far.
+    /// How urgent it is: by its surprise, its members, its duration so far, and whether one of them
+    /// has lost most of its value. Muted and new series do not count for the last.
     pub fn severity(&self) -> Severity {
-        Severity::of_incident(self.surprise, self.members_total, self.last_at_ms.saturating_sub(self.opened_at_ms))
+        let lasted_ms = self.last_at_ms.saturating_sub(self.opened_at_ms);
+        let loses = |member: &Member| member.reason == Feature::Loss && member.muted.is_none() && !member.learning;
+        Severity::of_incident(self.surprise, self.members_total, lasted_ms, self.members.iter().any(loses))
     }
 
     /// Whether it was alerted.
@@ -291,6 +294,18 @@ mod tests {
         assert_eq!(incident.title(), "shop.orders (region:eu) is above the expected range, with 1 other series");
         incident.members[0].reason = Feature::Volatility;
         assert_eq!(incident.title(), "shop.orders (region:eu) repeats the same value, with 1 other series");
+    }
+
+    #[test]
+    fn a_member_that_has_lost_most_of_its_value_makes_a_warning() {
+        let mut incident = Incident::example(&["shop.orders", "shop.users"]);
+        assert_eq!(incident.severity(), Severity::Info);
+        incident.members[1].reason = Feature::Loss;
+        assert_eq!(incident.severity(), Severity::Warning);
+        incident.members[1].learning = true;
+        assert_eq!(incident.severity(), Severity::Info, "a new series");
+        (incident.members[1].learning, incident.members[1].muted) = (false, Some("m".into()));
+        assert_eq!(incident.severity(), Severity::Info, "a muted one");
     }
 
     #[test]

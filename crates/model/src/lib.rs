@@ -25,8 +25,8 @@ pub use clock::{Clock, ManualClock, NotBefore};
 pub use deletion::{Deletion, DeletionScope};
 pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};
 pub use event::{
-    AnomalyEvent, CounterSamples, DetectorEvent, Event, EventBody, EventType, IncidentEvent, JobId, KpiEvent, RunId,
-    ScoredSamples, SeriesEvent, SeriesSamples, SeriesStatus, Subject,
+    AnomalyEvent, CounterSamples, DetectorEvent, Event, EventBody, EventType, IncidentEvent, JobId, KpiEvent,
+    LooksLike, RunId, ScoredSamples, SeriesEvent, SeriesSamples, SeriesStatus, Subject,
 };
 pub use ids::{IdError, KpiName, Labels, Seq, SeriesId, WorkspaceId, WorkspaceKey};
 pub use incident::{Incident, IncidentId, Link, Member, TimelineEntry, TimelineKind};

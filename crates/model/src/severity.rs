@@ -37,14 +37,15 @@ impl Severity {
     }
 
     /// The severity of an incident with this surprise in bits, this many series, and this duration
-    /// in milliseconds of the samples' time.
-    pub fn of_incident(surprise: f32, series: u32, lasted_ms: i64) -> Self {
+    /// in milliseconds of the samples' time. `loss`: a series has lost most of its value. In a
+    /// series with much noise that is hardly surprising, and worth a look all the same.
+    pub fn of_incident(surprise: f32, series: u32, lasted_ms: i64, loss: bool) -> Self {
         let many = (series.max(1) as f32).log2();
         let long = (1.0 + lasted_ms.max(0) as f32 / BIT_OF_TIME_MS).log2();
         let bits = surprise.min(MOST_BITS + many) + long;
         if bits >= CRITICAL_BITS {
             Severity::Critical
-        } else if bits >= WARNING_BITS {
+        } else if bits >= WARNING_BITS || loss {
             Severity::Warning
         } else {
             Severity::Info
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn surprise_members_and_duration_raise_the_severity_of_an_incident() {
         let minute = 60_000;
-        let of = Severity::of_incident;
+        let of = |surprise, series, lasted_ms| Severity::of_incident(surprise, series, lasted_ms, false);
         assert_eq!(of(1.5, 1, 0), Info, "one series, slightly out of its range");
         assert_eq!(of(1.5, 1, 90 * minute), Warning, "the same for an hour and a half");
         assert_eq!(of(1.5 + 3.0, 8, 0), Warning, "eight weak series");
@@ -85,5 +86,11 @@ mod tests {
         assert_eq!(of(25.0, 1, 10 * minute), Critical, "ten minutes of it");
         assert_eq!(of(25.0 + 2.0, 4, 0), Critical, "four series at once");
         assert_eq!(of(0.0, 0, -5), Info, "all members are muted");
+    }
+
+    #[test]
+    fn a_loss_of_most_of_a_value_is_a_warning_however_little_it_surprises() {
+        let of = |surprise, lasted_ms| Severity::of_incident(surprise, 1, lasted_ms, true);
+        assert_eq!([of(1.0, 0), of(1.0, 3_600_000), of(25.0, 600_000)], [Warning, Warning, Critical]);
     }
 }

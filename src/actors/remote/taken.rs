@@ -95,7 +95,7 @@ impl TakenSeries {
             batch.rows.iter().map(|(_, sample)| (sample.timestamp_ms, sample.value)).collect();
         batch.rows.retain(|(_, Sample { timestamp_ms, .. })| {
             let Some(logged) = self.samples.get(timestamp_ms) else { return true };
-            let same = |value: f64| last.get(timestamp_ms).is_some_and(|last| last.to_bits() == value.to_bits());
+            let same = |value: f64| last.get(timestamp_ms).is_some_and(|last| *last == value);
             let taken = match batch.reading {
                 Reading::Counter => logged.value.is_none(),
                 Reading::Gauge => logged.value.is_some_and(same),
@@ -151,6 +151,7 @@ mod tests {
             features: None,
             status: SeriesStatus::Normal,
             counter: None,
+            looks_like: None,
         };
         Event::new(seq, 0, kpi(name), SeriesEvent::Samples(vec![entry]))
     }

@@ -20,9 +20,9 @@ use crate::services::mutes::MuteReader;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, Deletion, DeletionScope, DetectorEvent, EventBody,
-    Feedback, KpiEvent, Labels, Seq, SeriesBatch, TrainedSeries,
+    Feedback, KpiEvent, KpiName, Labels, Seq, SeriesBatch, TrainedSeries,
 };
-use earcon_streams::{Conditions, KpiState, Pushed};
+use earcon_streams::{Conditions, KpiState, NaturalRange, Pushed};
 use earcon_tenancy::WorkspacePass;
 
 /// Estimated bytes of one series in a snapshot.
@@ -79,6 +79,8 @@ pub(super) struct KpiStream {
     account: KpiAccount,
     /// Whether the state includes events that no snapshot does.
     unsaved: bool,
+    /// The range of the values by their unit.
+    natural: KnownRange,
     stall_check_at: Option<i64>,
     /// A snapshot is due, or is being handed over.
     snapshot_due: bool,
@@ -100,6 +102,7 @@ impl KpiStream {
             state,
             account,
             unsaved,
+            natural: KnownRange::default(),
             stall_check_at: None,
             snapshot_due: false,
             asked: false,
@@ -209,7 +212,9 @@ impl KpiStream {
         }
         let started = Instant::now();
         let now_ms = context.clock.now_ms();
-        let conditions = Conditions { now_ms, wall_ms: context.wall.now_ms(), room: &self.account };
+        let wall_ms = context.wall.now_ms();
+        let natural = self.natural.current(&kpi, wall_ms, context);
+        let conditions = Conditions { now_ms, wall_ms, natural, room: &self.account };
         let pushed = match arrival {
             Arrival::Live => self.state.push_under(batches, conditions),
             Arrival::Backfill => self.state.backfill_under(batches, conditions),
@@ -409,6 +414,27 @@ impl KpiStream {
             self.report_due = true;
             around.timers.push((REPORT_EVERY, Timer::Report));
         }
+    }
+}
+
+/// How long a range is used before the unit is looked up again, milliseconds.
+const RANGE_MS: i64 = 60_000;
+
+/// The range by the unit of the KPI, which may be stated at any time.
+#[derive(Default)]
+struct KnownRange {
+    range: NaturalRange,
+    /// Wall time of the latest look-up.
+    at_ms: Option<i64>,
+}
+
+impl KnownRange {
+    fn current(&mut self, kpi: &KpiName, wall_ms: i64, context: &StreamContext) -> NaturalRange {
+        if self.at_ms.is_none_or(|at_ms| (wall_ms - at_ms).unsigned_abs() >= RANGE_MS as u64) {
+            let unit = context.meanings.unit_here(&context.pass, kpi);
+            (self.range, self.at_ms) = (NaturalRange::of_kpi(kpi.as_str(), unit.as_deref()), Some(wall_ms));
+        }
+        self.range
     }
 }
 

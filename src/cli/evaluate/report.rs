@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::input::Failure;
 use crate::cli::output::UNAVAILABLE;
-use crate::evaluation::Events;
 use crate::evaluation::metrics::{Agreement, Quality};
 use crate::evaluation::nab::NabScore;
+use crate::evaluation::{Events, RowOutcome, Run};
 
 /// The JSON output for labelled series.
 #[derive(Serialize)]
@@ -40,10 +40,43 @@ pub(super) struct SeriesResult<'a> {
     pub(super) name: &'a str,
     /// Whether the file has a column of labels.
     pub(super) labelled: bool,
-    pub(super) late: usize,
-    pub(super) rejected: usize,
+    #[serde(flatten)]
+    pub(super) not_scored: NotScored,
     pub(super) events: EventsReport,
     pub(super) quality: Quality,
+}
+
+/// How many rows have no score, and why.
+#[derive(Serialize, Clone, Copy, Default)]
+pub(super) struct NotScored {
+    warm_up: usize,
+    late: usize,
+    rejected: usize,
+}
+
+impl NotScored {
+    pub(super) fn of(run: &Run) -> Self {
+        let [warm_up, late, rejected] =
+            [RowOutcome::WarmUp, RowOutcome::Late, RowOutcome::Refused].map(|outcome| run.rows(outcome));
+        Self { warm_up, late, rejected }
+    }
+
+    /// `60 not scored: 58 of the warm-up, 2 late`
+    fn words(all: impl Iterator<Item = Self>) -> String {
+        let sum = all.fold(Self::default(), |sum, one| Self {
+            warm_up: sum.warm_up + one.warm_up,
+            late: sum.late + one.late,
+            rejected: sum.rejected + one.rejected,
+        });
+        let Self { warm_up, late, rejected } = sum;
+        let kinds = [(warm_up, "of the warm-up"), (late, "late"), (rejected, "refused")];
+        let kinds: Vec<String> =
+            kinds.iter().filter(|kind| kind.0 > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        if kinds.is_empty() {
+            return "all scored".to_owned();
+        }
+        format!("{} not scored: {}", warm_up + late + rejected, kinds.join(", "))
+    }
 }
 
 /// Measures of events. Null where no window is labelled.
@@ -87,9 +120,9 @@ pub(super) fn json(result: &impl Serialize) -> Result<String, Failure> {
 
 pub(super) fn of_labelled(evaluation: &Evaluation<'_>) -> String {
     let Evaluation { detector, quality, series, events, .. } = evaluation;
-    let late: usize = series.iter().map(|series| series.late + series.rejected).sum();
+    let not_scored = NotScored::words(series.iter().map(|series| series.not_scored));
     let mut text = format!(
-        "{detector}: {} series, {} rows ({late} not scored), {:.0} days, {} windows\n",
+        "{detector}: {} series, {} rows ({not_scored}), {:.0} days, {} windows\n",
         series.len(),
         quality.rows,
         quality.days,
@@ -206,4 +239,19 @@ pub(super) fn of_null(detector: &str, results: &[NullResult]) -> String {
 fn add(text: &mut String, line: &str) {
     // Writing to a string does not fail.
     let _infallible = writeln!(text, "{line}").is_err();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_without_a_score_are_counted_by_reason() {
+        let words = |all: &[(usize, usize, usize)]| {
+            NotScored::words(all.iter().map(|&(warm_up, late, rejected)| NotScored { warm_up, late, rejected }))
+        };
+        assert_eq!(words(&[(30, 0, 0), (30, 2, 0)]), "62 not scored: 60 of the warm-up, 2 late");
+        assert_eq!(words(&[(0, 0, 1)]), "1 not scored: 1 refused");
+        assert_eq!(words(&[(0, 0, 0)]), "all scored");
+    }
 }

@@ -138,7 +138,10 @@ impl Lines {
                 let (score, expected) = (of.score, of.expected);
                 let sample = ScoredSample { timestamp, value, score, expected, lower: of.lower, upper: of.upper };
                 let warming = of.warming.map(|warming| (warming.seen, warming.needed));
-                let (style, text) = said(&sample, of.state, warming, &self.unit(&kpi.kpi));
+                let (style, mut text) = said(&sample, of.state, warming, &self.unit(&kpi.kpi));
+                if let Some(what) = &of.looks_like {
+                    text.push_str(&format!("  (looks like a {})", plain(what)));
+                }
                 lines.push(self.line(timestamp, &series(&kpi.kpi, &of.labels), style, &text));
             }
         }
@@ -250,6 +253,15 @@ mod tests {
         );
         assert!(shown.contains("7  warming up 1 of 30  (and 1 late)"), "{shown}");
         assert!(lines[0].contains("\u{1b}["), "an anomalous sample is coloured");
+    }
+
+    #[test]
+    fn a_snapshot_says_what_a_series_looks_like() {
+        let text = r#"{"seq":7,"epoch":"e1","anomalies":[],"incidents":[],"kpis":[{"kpi":"sent","state":"running","reason":null,"series":[
+            {"labels":{},"state":"normal","warming":null,"timestamp":1000,"value":7,"score":0.1,"expected":6,"lower":5,"upper":9,
+             "features":null,"late":0,"anomaly":null,"sensitivity":1,"looks_like":"counter"}]}]}"#;
+        let shown = plain(&Lines::default().snapshot(&serde_json::from_str(text).unwrap()));
+        assert!(shown.ends_with("(looks like a counter)"), "{shown}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) struct WireExplanation<'a> {
     sentence: &'a str,
     /// How its value compares with history, in a sentence; null if that says nothing of it.
     comparison: Option<&'a str>,
-    /// The unusual feature: `robust_z`, `residual_z`, `volatility` or `slope`.
+    /// The unusual feature: `robust_z`, `residual_z`, `volatility`, `slope` or `loss`.
     #[schema(value_type = String)]
     feature: Feature,
     #[schema(value_type = Option<f64>)]

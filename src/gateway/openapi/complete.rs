@@ -47,11 +47,11 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("Series", one_of("state", &["warming", "normal", "anomalous", "stalled", "ended"])),
         ("Anomaly", one_of("state", &["open", "closed"])),
         ("Anomaly", one_of("direction", &["above", "below"])),
-        ("Anomaly", one_of("reason", &["robust_z", "residual_z", "volatility", "slope"])),
+        ("Anomaly", one_of("reason", &["robust_z", "residual_z", "volatility", "slope", "loss"])),
         ("Incident", one_of("state", &["open", "closed", "merged"])),
         ("Member", one_of("state", &["open", "closed"])),
         ("Member", one_of("direction", &["above", "below"])),
-        ("Member", one_of("reason", &["robust_z", "residual_z", "volatility", "slope"])),
+        ("Member", one_of("reason", &["robust_z", "residual_z", "volatility", "slope", "loss"])),
         ("Member", one_of("link", &["first", "same_kpi", "shared", "companion", "burst", "overflow"])),
         (
             "TimelineEntry",

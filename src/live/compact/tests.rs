@@ -57,7 +57,7 @@ prop_compose! {
             _ => SeriesStatus::Ended,
         };
         let late = late.into_iter().map(|(timestamp_ms, value)| Sample { timestamp_ms, value }).collect();
-        SeriesSamples { labels, samples: samples.into(), late, features, status, counter: None }
+        SeriesSamples { labels, samples: samples.into(), late, features, status, counter: None, looks_like: None }
     }
 }
 
@@ -237,6 +237,7 @@ fn a_usual_event_is_these_bytes() {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     let kpi = KpiName::new("a").expect("a name");
     let event = Event::new(300, 1_767_225_601_005, kpi, SeriesEvent::Samples(vec![series]));

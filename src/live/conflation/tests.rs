@@ -23,6 +23,7 @@ fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     let body = SeriesEvent::Samples(series.iter().map(one).collect());
     Event::new(seq, seq as i64, KpiName::new(kpi).unwrap(), body)

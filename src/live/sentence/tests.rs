@@ -56,7 +56,13 @@ fn parsed(wire: &Value) -> Anomaly {
         samples: wire["samples"].as_u64().unwrap() as u32,
         unit: text("unit").map(str::to_owned),
         end: text("end").map(|end| {
-            let all = [EpisodeEnd::Calm, EpisodeEnd::SeriesEnded, EpisodeEnd::Stalled, EpisodeEnd::Deleted];
+            let all = [
+                EpisodeEnd::Calm,
+                EpisodeEnd::SeriesEnded,
+                EpisodeEnd::Stalled,
+                EpisodeEnd::Deleted,
+                EpisodeEnd::OtherSide,
+            ];
             all.into_iter().find(|known| known.as_str() == end).unwrap()
         }),
         ..anomaly()

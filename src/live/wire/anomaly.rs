@@ -53,7 +53,8 @@ pub struct WireAnomaly<'a> {
     /// `above` or `below`; without a meaning if `reason` is `volatility`.
     #[schema(value_type = String)]
     direction: earcon_model::Direction,
-    /// The feature that contributed most: `robust_z`, `residual_z`, `volatility` or `slope`.
+    /// The feature that contributed most: `robust_z`, `residual_z`, `volatility`, `slope` or
+    /// `loss`.
     #[schema(value_type = String)]
     reason: earcon_model::Feature,
     samples: u32,

@@ -118,6 +118,7 @@ mod tests {
             features: None,
             status: SeriesStatus::Warming { seen: 1, needed: 30 },
             counter: None,
+            looks_like: None,
         };
         let kpi = KpiName::new("checkout.revenue").unwrap();
         let event = Event::new(7, 2_000, kpi, SeriesEvent::Samples(vec![series]));
@@ -153,6 +154,7 @@ mod tests {
             features: None,
             status: SeriesStatus::Ended,
             counter: None,
+            looks_like: None,
         };
         let event = Event::new(7, 2_000, KpiName::new("a").unwrap(), SeriesEvent::Backfilled(vec![series]));
         let json = json(&event);

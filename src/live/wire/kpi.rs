@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::labels::{LabelMap, label_map};
 use super::series::{Warming, WireFeatures, state_name};
 use crate::live::view::{KpiRun, KpiView, SeriesView};
-use earcon_model::{Deletion, KpiEvent, Labels, Meaning};
+use earcon_model::{Deletion, KpiEvent, Labels, LooksLike, Meaning};
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -107,6 +107,9 @@ pub struct WireSeries<'a> {
     /// The factor that feedback applies to the configured sensitivity, 0.5 to 2, as of the last
     /// feedback or the last start.
     sensitivity: f32,
+    /// `counter` if its values are sent as measurements and seem to be the totals of a counter,
+    /// `clock` if they grow as time does.
+    looks_like: Option<&'static str>,
 }
 
 impl<'a> WireSeries<'a> {
@@ -126,6 +129,7 @@ impl<'a> WireSeries<'a> {
             late: series.late,
             anomaly: series.anomaly.as_ref().map(|anomaly| anomaly.id.to_string()),
             sensitivity: series.sensitivity,
+            looks_like: series.looks_like.map(LooksLike::as_str),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::score::{Detector, Score};
 use super::season_reach::SeasonReach;
 use crate::detector_name::DetectorName;
+use crate::natural::Observed;
 use crate::settings::StreamSettings;
 use earcon_model::Sample;
 
@@ -48,6 +49,13 @@ impl AnyDetector {
     pub(crate) fn known_for_ms(&self, timestamp_ms: i64) -> i64 {
         match self {
             Self::SeasonReach(detector) => detector.known_for_ms(timestamp_ms),
+        }
+    }
+
+    /// What the values were so far; `None` before the first.
+    pub(crate) fn observed(&self) -> Option<Observed> {
+        match self {
+            Self::SeasonReach(detector) => detector.observed(),
         }
     }
 

@@ -23,6 +23,9 @@ pub struct Score {
     pub direction: Direction,
     /// The feature that contributed most.
     pub reason: Feature,
+    /// Whether a fault goes on that has alerted before: the value is nowhere near the expected one,
+    /// even if it would not alert itself.
+    pub goes_on: bool,
 }
 
 /// Scores the samples of one series, one after another.

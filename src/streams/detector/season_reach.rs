@@ -25,6 +25,7 @@ mod halves;
 mod hours;
 mod ladder;
 mod limiter;
+mod pace;
 mod reach;
 mod repeats;
 mod season;
@@ -33,6 +34,7 @@ mod steps;
 
 use super::score::{Detector, LARGEST, Score};
 use crate::detector_name::DetectorName;
+use crate::natural::Observed;
 use crate::settings::StreamSettings;
 use crate::stored::Stored;
 use earcon_model::Sample;
@@ -56,6 +58,11 @@ impl SeasonReach {
     /// How long it has known its series at a time, milliseconds.
     pub(crate) fn known_for_ms(&self, timestamp_ms: i64) -> i64 {
         self.state.as_ref().map_or(0, |state| state.known_for_ms(timestamp_ms))
+    }
+
+    /// What the values were so far; `None` before the first.
+    pub(crate) fn observed(&self) -> Option<Observed> {
+        self.state.as_ref().map(State::observed)
     }
 }
 

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::signals::{Dice, START, labelled, with};
-use crate::{StreamOptions, StreamSettings};
+use crate::{Conditions, NaturalRange, StreamOptions, StreamSettings};
 use earcon_model::{AnomalyEvent, Direction, EventBody, ScoredSample, SeriesEvent};
 
 const NOW: i64 = START + 5_000_000_000_000;
@@ -105,4 +105,45 @@ fn band_of_a_percentage_that_saturates_ends_at_its_maximum() {
     let bodies = with(StreamSettings::default()).push(&[labelled("", rows)], NOW).bodies;
     let EventBody::Series(SeriesEvent::Samples(all)) = &bodies[0] else { panic!("samples come first") };
     assert!(all[0].samples[300..].iter().all(|sample| sample.upper == 100.0 && sample.lower >= 0.0));
+}
+
+#[test]
+fn a_percentage_is_shown_with_its_bounds_until_a_value_contradicts_them() {
+    let mut dice = Dice::new(3);
+    let values: Vec<f64> = (0..600).map(|_| (85.0 + 3.0 * dice.normal()).min(99.9)).collect();
+    let rows = |range: std::ops::Range<usize>| {
+        labelled("", range.map(|i| (START + i as i64 * 60_000, if i == 500 { 101.0 } else { values[i] })))
+    };
+    let percent = Conditions { natural: NaturalRange::Percent, ..Conditions::at(NOW) };
+    let (mut plain, mut bounded) = (with(StreamSettings::default()), with(StreamSettings::default()));
+    let (wide, narrow) = (plain.push(&[rows(0..600)], NOW), bounded.push_under(&[rows(0..600)], percent));
+    assert_eq!(plain.snapshot(), bounded.snapshot(), "nothing that is learned depends on the unit");
+    let samples = |bodies: &[EventBody]| match &bodies[0] {
+        EventBody::Series(SeriesEvent::Samples(all)) => all[0].samples.to_vec(),
+        other => panic!("{other:?}"),
+    };
+    let (wide, narrow) = (samples(&wide.bodies), samples(&narrow.bodies));
+    assert!(wide[30..500].iter().all(|sample| sample.upper > 100.0));
+    for (wide, narrow) in wide.iter().zip(&narrow).skip(30).take(470) {
+        assert_eq!((narrow.upper, narrow.lower), (100.0, wide.lower));
+        assert_eq!((narrow.score, narrow.is_outside()), (wide.score, wide.is_outside()));
+    }
+    assert!(narrow[500..].iter().all(|sample| sample.upper > 100.0), "101 % was seen");
+}
+
+#[test]
+fn zero_has_no_negative_sign() {
+    let values = (0..400).map(|i| if i % 3 == 0 { -0.0 } else { f64::from(i % 5) - 2.0 });
+    let mut state = with(StreamSettings::default());
+    let rows = values.enumerate().map(|(i, value)| (START + i as i64 * 60_000, value));
+    let bodies = state.push(&[labelled("", rows), labelled("", [(START, -0.0)])], NOW).bodies;
+    let EventBody::Series(SeriesEvent::Samples(all)) = &bodies[0] else { panic!("{bodies:?}") };
+    let negative_zero = |number: f64| number == 0.0 && number.is_sign_negative();
+    for sample in &all[0].samples {
+        assert!(
+            ![sample.value, sample.expected, sample.lower, sample.upper].into_iter().any(negative_zero),
+            "{sample:?}"
+        );
+    }
+    assert!(!negative_zero(all[0].late[0].value));
 }

@@ -2,7 +2,7 @@
 
 use super::signals::{START, fresh, labelled};
 use crate::{KpiState, Pushed, Rejection};
-use earcon_model::{EventBody, Reading, Sample, SeriesBatch, SeriesEvent, SeriesSamples, SeriesStatus};
+use earcon_model::{EventBody, LooksLike, Reading, Sample, SeriesBatch, SeriesEvent, SeriesSamples, SeriesStatus};
 
 /// Totals of one series at seconds after the start.
 fn totals(rows: impl IntoIterator<Item = (i64, f64)>) -> SeriesBatch {
@@ -117,4 +117,25 @@ fn silence_of_a_counter_is_a_stall() {
     assert!(matches!(bodies[0], EventBody::Series(SeriesEvent::Restored { .. })), "{bodies:?}");
     let EventBody::Series(SeriesEvent::Samples(all)) = &bodies[1] else { panic!("{bodies:?}") };
     assert!((all[0].samples[0].value - 100.0 / 81.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_counter_sent_as_measurements_is_reported_until_it_is_read_as_one() {
+    let mut state = fresh();
+    let total = |i: i64| if i < 500 { 1e9 + 40.0 * i as f64 } else { 40.0 * (i - 499) as f64 + (i % 3) as f64 };
+    let rows = |range: std::ops::Range<i64>| labelled("", range.map(|i| (START + i * 60_000, total(i))));
+    let said = |pushed: &Pushed| match pushed.bodies.first() {
+        Some(EventBody::Series(SeriesEvent::Samples(all))) => all[0].looks_like,
+        other => panic!("{other:?}"),
+    };
+    let now = START + 1_000 * 60_000;
+    let before = state.push(&[rows(0..500)], now);
+    assert_eq!(said(&before), None, "nothing tells it from a trend");
+    let restarted = state.push(&[rows(500..520)], now);
+    assert_eq!(said(&restarted), Some(LooksLike::Counter));
+    let KpiState { workspace, kpi, settings, .. } = fresh();
+    let mut restored = KpiState::restore(workspace, kpi, settings, &state.snapshot()).unwrap();
+    assert_eq!(restored.series().next().unwrap().looks_like, Some(LooksLike::Counter));
+    let read = restored.push(&[SeriesBatch { reading: Reading::Counter, ..rows(520..540) }], now);
+    assert_eq!(said(&read), None);
 }

@@ -12,10 +12,15 @@ fn episodes(detector: DetectorName, values: &[f64], interval_ms: i64) -> usize {
 }
 
 /// Where the detector alerts too often, with the bound: kind, interval, most per 10,000 samples.
-/// Bursts and steps of five minutes that return at no fixed time. A known weakness, see
-/// docs/detection.md; remove an entry when it is mended.
-const KNOWN_WEAKNESSES: [(&str, i64, f64); 3] =
-    [("cpu percent", 300_000, 30.0), ("bursty bytes", 300_000, 25.0), ("plateaus", 300_000, 15.0)];
+/// Bursts and steps of five minutes that return at no fixed time; a load that rises to a level and
+/// leaves it again is an episode above and one below. A known weakness, see docs/detection.md;
+/// remove an entry when it is mended.
+const KNOWN_WEAKNESSES: [(&str, i64, f64); 4] = [
+    ("cpu percent", 300_000, 30.0),
+    ("bursty bytes", 300_000, 25.0),
+    ("load average", 300_000, 15.0),
+    ("plateaus", 300_000, 15.0),
+];
 
 #[test]
 fn false_alerts_are_rare_on_anomaly_free_data() {

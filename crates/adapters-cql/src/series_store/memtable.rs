@@ -283,6 +283,7 @@ mod tests {
             features: None,
             status,
             counter: None,
+            looks_like: None,
         };
         Event::new(seq, time_ms, KpiName::new("k").unwrap(), SeriesEvent::Samples(vec![part]))
     }

@@ -54,6 +54,7 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
             features: None,
             status: SeriesStatus::Normal,
             counter: None,
+            looks_like: None,
         }
     };
     event(seq, (0..series).map(part).collect())
@@ -70,6 +71,7 @@ fn late(seq: Seq, times: &[i64], value: f64) -> Arc<Event> {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     event(seq, vec![part])
 }

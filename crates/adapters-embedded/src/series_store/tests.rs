@@ -34,6 +34,7 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
             features: None,
             status: SeriesStatus::Normal,
             counter: None,
+            looks_like: None,
         }
     };
     let body = SeriesEvent::Samples((0..series).map(part).collect());

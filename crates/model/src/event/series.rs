@@ -71,6 +71,8 @@ pub struct SeriesSamples {
     pub status: SeriesStatus,
     /// The counter behind these samples; `None` if the sender measured them directly.
     pub counter: Option<CounterSamples>,
+    /// What the values seem to be, if they are sent as measurements and seem to be something else.
+    pub looks_like: Option<LooksLike>,
 }
 
 impl SeriesSamples {
@@ -94,6 +96,26 @@ pub struct CounterSamples {
     /// How many totals were not newer than one already seen. They are not stored, because the rate
     /// over their time is known.
     pub late: u32,
+}
+
+/// What values that are sent as measurements seem to be. The order of the variants is part of the
+/// stored format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LooksLike {
+    /// The total of a counter: it only grows, and begins again at about zero.
+    Counter,
+    /// A clock, such as an uptime or a time of day: it grows by as much as time passes.
+    Clock,
+}
+
+impl LooksLike {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LooksLike::Counter => "counter",
+            LooksLike::Clock => "clock",
+        }
+    }
 }
 
 /// Status of a series. The order of the variants is part of the stored format.

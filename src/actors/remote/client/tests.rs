@@ -125,6 +125,7 @@ fn logged(batch: &KpiBatch) -> Vec<SeriesSamples> {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     batch.series.iter().map(entry).collect()
 }

@@ -2,6 +2,7 @@
 //! from it, so the words cannot contradict the numbers.
 
 use crate::arithmetic::{larger, smaller};
+use crate::natural::Observed;
 use crate::stored::stored_fields;
 use earcon_model::Direction;
 
@@ -38,6 +39,11 @@ impl Bounds {
         self.at_maximum += rate * (target - self.at_maximum);
     }
 
+    /// What the values were so far, with the smallest change among them.
+    pub(super) fn observed(&self, smallest_change: f64) -> Observed {
+        Observed { never_negative: self.never_negative, maximum: self.maximum, smallest_change }
+    }
+
     /// The range that is possible.
     pub(super) fn range(&self, seen: u32) -> (f64, f64) {
         let lowest = if self.never_negative { 0.0 } else { -f64::MAX };
@@ -67,6 +73,24 @@ impl Band {
         let (lower, upper) = (self.lower.max(lower), self.upper.min(upper));
         let (lower, upper) = (lower.min(upper), upper);
         Self { expected: self.expected.max(lower).min(upper), lower, upper }
+    }
+
+    /// The band of a value that should have been `usual` away from the expected one in the hour
+    /// before: it begins halfway there. `None` if the value lies in it, or on the other side.
+    pub(super) fn reaching_by(self, value: f64, usual: f64) -> Option<Self> {
+        let (halfway, expected) = (self.expected + 0.5 * usual, self.expected + usual);
+        let band = if usual > 0.0 {
+            Self { expected, lower: halfway, upper: self.upper.max(expected) }
+        } else {
+            Self { expected, lower: self.lower.min(expected), upper: halfway }
+        };
+        (self.contains(value) && !band.contains(value)).then_some(band)
+    }
+
+    /// Narrowed to the values from `lower` on.
+    pub(super) fn from(self, lower: f64) -> Self {
+        let lower = self.lower.max(lower);
+        Self { expected: self.expected.max(lower), lower, upper: self.upper.max(lower) }
     }
 
     /// Widened to contain a value, which does not alert.

@@ -57,7 +57,7 @@ impl Ladder {
     }
 
     /// Learns the means and the distances of one value, which are in units of values. Means without
-    /// outliers are those of ordinary values after a fault too.
+    /// outliers are those of ordinary values after a fault too. `pace` is as in [`super::pace`].
     pub(super) fn learn_means(
         &mut self,
         means: &[f64; STEPS],
@@ -65,13 +65,14 @@ impl Ladder {
         early: f64,
         judged: bool,
         outlier: bool,
+        pace: f64,
     ) {
         if outlier {
             self.means[0] = means[0];
         } else {
             self.means = *means;
         }
-        let rate = larger(SCALE_RATE, early);
+        let rate = larger(SCALE_RATE * pace, early);
         for (deviation, distance) in self.deviations.iter_mut().zip(distances) {
             let most = SCALE_OUTLIER * *deviation + 1e-9 * larger(*deviation, f64::MIN_POSITIVE);
             let most = if judged { most } else { f64::INFINITY };
@@ -80,8 +81,8 @@ impl Ladder {
     }
 
     /// Learns the distances in units of the scales.
-    pub(super) fn learn_reaches(&mut self, z: &[f64; STEPS], speed: f32) {
-        self.reaches.learn(z, speed);
+    pub(super) fn learn_reaches(&mut self, z: &[f64; STEPS], speed: f32, pace: f64) {
+        self.reaches.learn(z, speed, pace as f32);
     }
 
     /// Computes the shape of one tail again, each of them once in sixteen samples.
@@ -93,12 +94,12 @@ impl Ladder {
     }
 
     /// Moves the baselines towards a value, as far as it lies in the range around each.
-    pub(super) fn follow(&mut self, value: f64, range: Option<(f64, f64)>, early: f64) {
+    pub(super) fn follow(&mut self, value: f64, range: Option<(f64, f64)>, early: f64, pace: f64) {
         let (below, above) = range.unwrap_or((f64::INFINITY, f64::INFINITY));
         for (step, baseline) in self.baselines.iter_mut().enumerate() {
             let distance = value - *baseline;
             let distance = smaller(larger(distance, -below), above);
-            *baseline += larger(BASELINE * RATES[step], early) * distance;
+            *baseline += larger(BASELINE * RATES[step] * pace, early) * distance;
         }
     }
 

@@ -12,14 +12,15 @@ const RAISE: f64 = 1.25;
 const LN_RAISE: f64 = 0.223_143_551_314_209_76;
 const DAYS: f64 = 2.0;
 const LEAST_MEMORY: f64 = 300.0;
-/// Bounds of the samples between two raises; in between it is an hour.
+/// Bounds of the samples (minutes, on a series that is faster) between two raises; in between it
+/// is an hour.
 const COOL_DOWN: (f64, f64) = (6.0, 30.0);
 
 /// The level that crossings have raised.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limiter {
     level: f64,
-    cooling: u8,
+    cooling: u16,
 }
 
 stored_fields!(Limiter { level, cooling });
@@ -34,13 +35,14 @@ impl Limiter {
         larger(self.level, 1.0)
     }
 
-    /// Learns a surprise before this factor; 1 is a crossing at the level 0.87.
-    pub(super) fn learn(&mut self, surprise: f64, per_day: f64) {
+    /// Learns a surprise before this factor; 1 is a crossing at the level 0.87. `pace` is as in
+    /// [`super::pace`].
+    pub(super) fn learn(&mut self, surprise: f64, per_day: f64, pace: f64) {
         self.level *= 1.0 - LN_RAISE / larger(DAYS * per_day, LEAST_MEMORY);
         self.cooling = self.cooling.saturating_sub(1);
         if surprise > self.level && self.cooling == 0 {
             self.level *= RAISE;
-            self.cooling = (per_day / 24.0).clamp(COOL_DOWN.0, COOL_DOWN.1) as u8;
+            self.cooling = ((per_day / 24.0).clamp(COOL_DOWN.0, COOL_DOWN.1) / pace) as u16;
         }
         self.level = self.level.clamp(LEAST, MOST);
     }

@@ -30,8 +30,9 @@ const SKEW: (f32, f32) = (1.25, 0.75);
 const TAIL: f64 = 1.68;
 /// The extrapolation of the fixed ratio.
 const USUAL_TAIL: f32 = 2.202_528_7;
-/// Samples after a step up in which the rare quantile takes no other one.
-const COOL_DOWN: u8 = 24;
+/// Samples after a step up in which the rare quantile takes no other one; minutes, on a series that
+/// is faster.
+const COOL_DOWN: u16 = 24;
 /// Two sides of each step.
 const REACHES: usize = 2 * STEPS;
 
@@ -44,7 +45,7 @@ pub(super) struct Reaches {
     /// The extrapolation, a factor on `rare`. It is refreshed now and then.
     tail: [f32; REACHES],
     /// Of the first step only: means contain an excursion several times anyway.
-    cooling: [u8; 2],
+    cooling: [u16; 2],
 }
 
 /// Factors by which the quantiles of each reach step up and down.
@@ -56,20 +57,22 @@ struct Factors {
 }
 
 /// The factors after the first values.
-static STEADY: Factors = Factors::at(1.0);
+static STEADY: Factors = Factors::at(1.0, 1.0);
 
 impl Factors {
-    /// `speed` is at least 1 for the first values.
-    const fn at(speed: f32) -> Self {
+    /// `speed` is at least 1 for the first values. At a `pace` below 1 an excursion of single values
+    /// raises the rare quantile as far as ever, because it counts once in as many minutes.
+    const fn at(speed: f32, pace: f32) -> Self {
         let none = [0.0; REACHES];
         let mut all = Self { common_up: none, common_down: none, rare_up: none, rare_down: none };
         let mut i = 0;
         while i < REACHES {
             let slow = 1.0 + CORRELATED * (SIZES[i / 2] as f32 - 1.0);
-            let common = (STEP_COMMON.0 * speed).min(STEP_COMMON.1) / slow;
+            let common = pace * (STEP_COMMON.0 * speed).min(STEP_COMMON.1) / slow;
             let rare = (STEP_RARE.0 * speed).min(STEP_RARE.1) / slow;
             (all.common_up[i], all.common_down[i]) = (1.0 + common, 1.0 - common / 19.0);
-            (all.rare_up[i], all.rare_down[i]) = (1.0 + rare, 1.0 - rare / 199.0);
+            let up = if i < 2 { rare } else { rare * pace };
+            (all.rare_up[i], all.rare_down[i]) = (1.0 + up, 1.0 - rare * pace / 199.0);
             i += 1;
         }
         all
@@ -88,17 +91,17 @@ impl Reaches {
     }
 
     /// Learns the distances of all steps, in the scale of each; `speed` is above 1 for the first
-    /// values.
-    pub(super) fn learn(&mut self, z: &[f64; STEPS], speed: f32) {
-        if speed == 1.0 {
-            self.step(z, &STEADY);
+    /// values, and `pace` is as in [`super::super::pace`].
+    pub(super) fn learn(&mut self, z: &[f64; STEPS], speed: f32, pace: f32) {
+        if speed == 1.0 && pace == 1.0 {
+            self.step(z, &STEADY, COOL_DOWN);
         } else {
-            self.step(z, &Factors::at(speed));
+            self.step(z, &Factors::at(speed, pace), (f32::from(COOL_DOWN) / pace) as u16);
         }
     }
 
     #[inline(always)]
-    fn step(&mut self, z: &[f64; STEPS], factors: &Factors) {
+    fn step(&mut self, z: &[f64; STEPS], factors: &Factors, cool_down: u16) {
         let mut distances = [0.0f32; REACHES];
         for (step, z) in z.iter().enumerate() {
             (distances[2 * step], distances[2 * step + 1]) = (-*z as f32, *z as f32);
@@ -109,7 +112,7 @@ impl Reaches {
             if waits {
                 rare_up[side] = 1.0;
             }
-            self.cooling[side] = if far && !waits { COOL_DOWN } else { self.cooling[side].saturating_sub(1) };
+            self.cooling[side] = if far && !waits { cool_down } else { self.cooling[side].saturating_sub(1) };
         }
         for i in 0..REACHES {
             let (distance, common, rare) = (distances[i], self.common[i], self.rare[i]);
@@ -146,7 +149,7 @@ impl Stored for Reaches {
         let mut all = Self::new();
         for i in 0..REACHES {
             [all.common[i], all.rare[i], all.tail[i]] = Stored::read(from)?;
-            let cooling = u8::read(from)?;
+            let cooling = u16::read(from)?;
             match all.cooling.get_mut(i) {
                 Some(own) => *own = cooling,
                 None if cooling > 0 => return None,
@@ -182,7 +185,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let uniform = (state >> 40) as f32 / (1u32 << 24) as f32;
             let distance = if excursion(i) { 50.0 } else { f64::from(-(1.0 - uniform).ln()) };
-            reaches.learn(&[distance; STEPS], 1.0);
+            reaches.learn(&[distance; STEPS], 1.0, 1.0);
         }
         reaches
     }

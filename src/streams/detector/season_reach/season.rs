@@ -38,7 +38,7 @@ const ERROR_MEMORY: (f64, f64) = (50.0, 2_000.0);
 /// One error counts at most this many usual ones.
 const OUTLIER: f64 = 8.0;
 /// Another candidate is used if its error is below this share of the current one.
-const BETTER: f64 = 0.97;
+const BETTER: f64 = 0.85;
 
 /// What each candidate adds, and how far the day's course rises and falls nearby.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ impl Season {
     }
 
     /// The candidates at a place.
-    pub(super) fn at(&self, place: Place, interval_ms: f64, profiles: &mut Profiles) -> Seasonal {
+    pub(super) fn at(&mut self, place: Place, interval_ms: f64, profiles: &mut Profiles) -> Seasonal {
         let coarse = interval_ms > COARSE_DAY_MS;
         let here =
             place.day as usize == usize::from(self.day.slot) && place.week as usize == usize::from(self.week.slot);
@@ -99,14 +99,21 @@ impl Season {
                 self.day.at(place.day + shift, coarse)
             });
         }
-        self.day.write_back(&mut profiles.day);
-        self.week.write_back(&mut profiles.week);
+        if place.day as usize != usize::from(self.day.slot) {
+            self.day.end_visit(&mut profiles.day);
+        }
+        if place.week as usize != usize::from(self.week.slot) {
+            self.week.end_visit(&mut profiles.week);
+        }
         let week = profiles.week.at(place.week, interval_ms > COARSE_WEEK_MS);
         self.seasonal(interval_ms, week, |shift| profiles.day.at(place.day + shift, coarse))
     }
 
     #[inline(always)]
     fn seasonal(&self, interval_ms: f64, week: Option<f64>, day_at: impl Fn(f64) -> Option<f64>) -> Seasonal {
+        // In its first day or week a profile knows nothing but what has just been.
+        let day_at = |shift: f64| if self.known > 0 { day_at(shift) } else { None };
+        let week = if self.known > 1 { week } else { None };
         let (day, week) = (day_at(0.0).unwrap_or(0.0), week.unwrap_or(0.0));
         let mut nearby = (0.0f64, 0.0f64);
         if self.used() > 0 {
@@ -181,26 +188,19 @@ impl Season {
         }
         self.turn_to(place, profiles);
         let rest = value - self.day_level;
-        if self.unit == 0.0 {
-            if rest == 0.0 {
-                return;
-            }
+        if self.unit == 0.0 && rest != 0.0 {
             self.unit = f64::from_bits(rest.to_bits() & 0x7ff0_0000_0000_0000).max(f64::MIN_POSITIVE);
         }
-        let rest = rest / self.unit;
+        let rest = if rest == 0.0 { 0.0 } else { rest / self.unit };
         let Near { mean, rows, visits, .. } = &mut self.day;
-        let count = counted(*visits, rows, per_day / SLOTS as f64, DAYS, 4.0);
-        let day = *mean + (rest - *mean) / count;
-        self.day.learn(day);
+        *mean += (rest - *mean) / counted(*visits, rows, per_day / SLOTS as f64, DAYS, 4.0);
+        let rest = rest - *mean;
         let Near { mean, rows, visits, .. } = &mut self.week;
-        let count = counted(*visits, rows, per_day / 24.0, WEEKS, 2.0);
-        let week = *mean + (rest - day - *mean) / count;
-        self.week.learn(week);
+        *mean += (rest - *mean) / counted(*visits, rows, per_day / 24.0, WEEKS, 2.0);
     }
 
     /// After the first day: the level becomes its mean.
     fn centre(&mut self, profiles: &mut Profiles) {
-        self.day.write_back(&mut profiles.day);
         let Some(mean) = profiles.day.centre() else { return };
         self.day_level += mean * self.unit;
         self.day.mean -= mean;
@@ -210,20 +210,18 @@ impl Season {
     fn turn_to(&mut self, place: Place, profiles: &mut Profiles) {
         let (day, week) = (place.day as usize % SLOTS, place.week as usize % HOURS);
         if day != usize::from(self.day.slot) {
-            self.day.write_back(&mut profiles.day);
+            self.day.end_visit(&mut profiles.day);
             if self.day.slot == profiles::NONE {
                 self.first_slot = day as u8;
             }
             if day == usize::from(self.first_slot) {
                 profiles.day.level_out(day);
             }
-            self.day.visit(day, &mut profiles.day);
-            self.day.look_around(&profiles.day);
+            self.day.visit(day, &profiles.day);
         }
         if week != usize::from(self.week.slot) {
-            self.week.write_back(&mut profiles.week);
-            self.week.visit(week, &mut profiles.week);
-            self.week.look_around(&profiles.week);
+            self.week.end_visit(&mut profiles.week);
+            self.week.visit(week, &profiles.week);
         }
     }
 
@@ -231,8 +229,8 @@ impl Season {
         [self.day_level, self.unit, self.day.mean, self.week.mean].put(out);
         self.levels.put(out);
         self.errors.put(out);
-        self.day.put_means(&profiles.day, out);
-        self.week.put_means(&profiles.week, out);
+        profiles.day.means.put(out);
+        profiles.week.means.put(out);
         [self.day.rows, self.week.rows].put(out);
         profiles.day.visits.put(out);
         profiles.week.visits.put(out);

@@ -3,15 +3,17 @@
 mod judgement;
 
 use super::band::Bounds;
-use super::hours::{Hours, UsualMaxima};
+use super::hours::{Hours, Missing, UsualMaxima};
 use super::ladder::{Ladder, SIZES, STEPS};
 use super::limiter::Limiter;
+use super::pace::{counted_interval, pace, shorter_tail};
 use super::repeats::{HourlyRepeats, Repeats};
 use super::season::{DAY_MS, Place, Profiles, Season, Seasonal};
 use super::steps::Steps;
 use crate::arithmetic::{exp2_neg, larger, log2, smaller};
 use crate::detector::features::FeatureState;
 use crate::detector::score::Score;
+use crate::natural::Observed;
 use crate::settings::StreamSettings;
 use crate::stored::Stored;
 use judgement::{Distances, within};
@@ -31,11 +33,11 @@ const OUTLIER: f64 = 1.15;
 /// Share of the bare edge of the first outlier from which a value after it, on its side, is another
 /// one: a fault goes on although its values are not all as far out as its first one.
 const GOES_ON: f64 = 0.4;
-/// Outliers on one side after which their level is accepted: three hours, within these bounds, but
-/// at least an hour of them.
+/// Outliers on one side after which their level is accepted: three hours, within these bounds, which
+/// are minutes on a series that is faster.
 const ACCEPTED_DAYS: f64 = 0.125;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
-const ACCEPTED_LEAST_DAYS: f64 = 1.0 / 24.0;
+const ACCEPTED_LEAST_DAYS: f64 = 120.0 / 1_440.0;
 /// Limit of the counter of outliers.
 const MOST_OUTLIERS: f64 = 32_000.0;
 /// An accepted level this many edges away is another source, and one with this many times the
@@ -43,9 +45,8 @@ const MOST_OUTLIERS: f64 = 32_000.0;
 const ANOTHER_SOURCE: f64 = 15.0;
 const ANOTHER_UNIT: f64 = 20.0;
 const STARTS_ANEW_FROM: u32 = 500;
-/// Age up to which outliers teach the profiles nothing, and from which they are cut before they do.
+/// Age up to which outliers teach the profiles nothing. Later they are cut before they do.
 const FIRST_DAY_MS: i64 = 86_400_000;
-const CUT_AFTER_MS: i64 = 259_200_000;
 /// Interval that is assumed before it is known.
 const FIRST_INTERVAL_MS: f64 = 60_000.0;
 
@@ -56,13 +57,16 @@ pub(super) struct State {
     last_ms: i64,
     /// Usual milliseconds between samples; 0 while unknown.
     interval_ms: f64,
-    /// Usual number of samples a day, and the factor of each step for its cadence; both are
-    /// refreshed now and then.
+    /// Usual number of samples a day, how much of a minute a sample stands for, and the factor of
+    /// each step for its cadence; they are refreshed now and then.
     per_day: f64,
+    pace: f64,
     cadences: [f64; STEPS],
     seen: u32,
     /// Outliers on one side: above 0 above, below 0 below.
     outliers: i16,
+    /// Whether the newest value had lost most of the expected one.
+    lost: bool,
     /// Bare edge at the first of them.
     first_edge: f64,
     /// The held level that was left, and for how many values more it is expected; 0 if none was.
@@ -94,9 +98,11 @@ impl Stored for State {
         self.last_ms.put(out);
         self.interval_ms.put(out);
         self.per_day.put(out);
+        self.pace.put(out);
         self.cadences.put(out);
         self.seen.put(out);
         self.outliers.put(out);
+        self.lost.put(out);
         self.first_edge.put(out);
         self.left_level.put(out);
         self.left_for.put(out);
@@ -116,9 +122,11 @@ impl Stored for State {
             last_ms: Stored::read(from)?,
             interval_ms: Stored::read(from)?,
             per_day: Stored::read(from)?,
+            pace: Stored::read(from)?,
             cadences: Stored::read(from)?,
             seen: Stored::read(from)?,
             outliers: Stored::read(from)?,
+            lost: Stored::read(from)?,
             first_edge: Stored::read(from)?,
             left_level: Stored::read(from)?,
             left_for: Stored::read(from)?,
@@ -150,6 +158,8 @@ struct Now {
     early: f64,
     /// Whether distances are known.
     judged: bool,
+    /// The regular disturbance of the hour before, if it did not come.
+    missing: Option<Missing>,
 }
 
 impl State {
@@ -160,9 +170,11 @@ impl State {
             last_ms: timestamp_ms,
             interval_ms: 0.0,
             per_day: 0.0,
+            pace: 1.0,
             cadences: [1.0; STEPS],
             seen: 0,
             outliers: 0,
+            lost: false,
             first_edge: 0.0,
             left_level: 0.0,
             left_for: 0,
@@ -185,6 +197,11 @@ impl State {
     /// Bytes of a state on the heap.
     pub(super) const fn heap_bytes() -> usize {
         size_of::<Cold>()
+    }
+
+    /// What the values were so far.
+    pub(super) fn observed(&self) -> Observed {
+        self.bounds.observed(self.steps.smallest())
     }
 
     pub(super) fn seen(&self) -> u32 {
@@ -212,10 +229,11 @@ impl State {
         let stuck = self.repeats.push(repeats, self.per_day, self.seen, age_ms);
         let score =
             (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
+        self.lost = now.judged && now.value < self.loss_below(&now, &found, 1.0);
         let surprise = larger(found.surprise / self.limiter.factor(), stuck);
         let left = held.is_some_and(|band| !within(band, value));
         self.leave(&now, left);
-        if self.learn(&now, &found, surprise >= OUTLIER || left, age_ms) {
+        if self.learn(&now, &found, surprise >= OUTLIER || left, surprise >= 1.0 || left, age_ms) {
             *self = Self::starting_at(timestamp_ms, value);
         }
         score
@@ -252,38 +270,42 @@ impl State {
         let interval_ms = if self.interval_ms > 0.0 { self.interval_ms } else { FIRST_INTERVAL_MS };
         if self.seen < 16 || self.seen.is_multiple_of(16) {
             self.per_day = DAY_MS / interval_ms;
-            self.cadences = SIZES.map(|size| cadence(interval_ms * size));
+            self.pace = pace(interval_ms, f64::from(self.seen));
+            self.cadences = SIZES.map(|size| cadence(counted_interval(interval_ms, size)));
+            self.cadences[0] *= shorter_tail(self.pace);
         }
         self.ladder.refresh(self.seen);
         self.bounds.learn(value, self.seen);
         let place = Place::at(local_ms);
-        self.hours.turn_to(place.hour(), &mut self.cold.maxima);
+        let missing = self.hours.turn_to(place.hour(), self.per_day, &mut self.cold.maxima);
         self.repeats.turn_to(place.hour(), &mut self.cold.hourly);
         let seasonal = self.season.at(place, interval_ms, &mut self.cold.profiles);
         let season = seasonal.candidates[self.season.used()];
         let early = 1.0 / (f64::from(self.seen) + 1.0);
         let changed = self.steps.changes() >= CHANGES || self.seen >= JUDGED_WITHOUT_CHANGES;
         let judged = self.seen >= JUDGED_FROM && changed;
-        Now { value, place, seasonal, season, rest: value - season, interval_ms, early, judged }
+        Now { value, place, seasonal, season, rest: value - season, interval_ms, early, judged, missing }
     }
 
     /// Learns a value. Returns true if it comes from another source and all is to be forgotten.
-    fn learn(&mut self, now: &Now, found: &Distances, outlier: bool, age_ms: i64) -> bool {
+    fn learn(&mut self, now: &Now, found: &Distances, outlier: bool, alerts: bool, age_ms: i64) -> bool {
         let seen = f64::from(self.seen);
         let (below, above) = self.ladder.followed();
         let base = self.ladder.baselines[0];
         let distance = now.rest - base;
         let goes_on = now.judged && self.goes_on(found.z[0]);
-        if outlier && !goes_on {
+        if (outlier && !goes_on) || (alerts && self.first_edge == 0.0) {
             self.first_edge = self.ladder.edge(0, found.z[0] > 0.0);
         }
+        // Before the first outlier, the means have to show whether a shift lasts.
+        let fault = outlier || (now.judged && self.fault_goes_on(found.z[0]));
         let outlier = outlier || goes_on;
         if self.seen > 0 {
-            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged, outlier);
+            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged, fault, self.pace);
         }
         if now.judged {
             let k = seen - f64::from(JUDGED_FROM);
-            self.ladder.learn_reaches(&found.z, larger(20.0 / (k + 1.0), 1.0) as f32);
+            self.ladder.learn_reaches(&found.z, larger(20.0 / (k + 1.0), 1.0) as f32, self.pace);
         }
         let accepted = now.judged && self.count_outlier(found, outlier);
         let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
@@ -293,7 +315,7 @@ impl State {
         let frozen = outlier && !accepted;
         let range = (now.judged && !accepted).then_some((below, above));
         if !frozen {
-            self.ladder.follow(now.rest, range, now.early);
+            self.ladder.follow(now.rest, range, now.early, self.pace);
         }
         if accepted {
             self.ladder.accept(now.rest);
@@ -309,11 +331,10 @@ impl State {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
-        // In the first day a slot has no other values, so it would follow the fault at once. Until
-        // the third one, a profile has to find its shape.
+        // In the first day a slot has no other values.
         let kept = if frozen && age_ms < FIRST_DAY_MS {
             base + now.season
-        } else if frozen && age_ms > CUT_AFTER_MS {
+        } else if frozen {
             base + now.season + distance.clamp(-below, above)
         } else {
             now.value
@@ -326,6 +347,11 @@ impl State {
         self.steps.learn(now.value);
         self.seen = self.seen.saturating_add(1);
         false
+    }
+
+    /// Whether a value at this distance continues a fault that has alerted.
+    fn fault_goes_on(&self, z: f64) -> bool {
+        self.first_edge > 0.0 && self.goes_on(z)
     }
 
     /// Whether a value at this distance continues the outliers before it.
@@ -347,14 +373,17 @@ impl State {
         if accepted {
             self.outliers = 0;
         }
+        if self.outliers == 0 {
+            self.first_edge = 0.0;
+        }
         accepted
     }
 
     fn learn_crossings(&mut self, found: &Distances) {
         let z = found.z[0];
         let edge = found.edges[0][usize::from(z > 0.0)] / EDGE;
-        self.hours.learn(z.abs(), edge);
-        self.limiter.learn(found.surprise * EDGE, self.per_day);
+        self.hours.learn(z, edge);
+        self.limiter.learn(found.surprise * EDGE, self.per_day, self.pace);
     }
 }
 

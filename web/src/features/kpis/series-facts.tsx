@@ -1,12 +1,12 @@
 /** Facts about a series that the chart does not show, and the button to resume a parked KPI. */
 
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { Fact } from "../../components/fact.tsx";
-import { looksLikeCounter } from "../../format/counters.ts";
 import { rangeText, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
+import { CounterHint } from "./counter-hint.tsx";
 
 export function SeriesFacts({ selected }: { selected: LiveSeries[] }) {
   const { store } = useAppContext();
@@ -58,22 +58,6 @@ function Facts({ series }: { series: LiveSeries }) {
       )}
       <Fact name="Late samples" value={`${series.late}`} />
     </dl>
-  );
-}
-
-/** A total that only grows is hard to score, and its resets look like anomalies. */
-function CounterHint({ series }: { series: LiveSeries }) {
-  const { store } = useAppContext();
-  useEffect(() => store.requestHistory(series), [store, series]);
-  if (!looksLikeCounter(series.kpi, series.recent.values.map((value) => value ?? NaN))) {
-    return null;
-  }
-  return (
-    <p className="muted" data-testid="counter-hint">
-      This looks like a counter: its values only grow. Send it as one (<code>"counter": true</code> in JSON, type{" "}
-      <code>c</code> in StatsD), or set <code>"reading": "counter"</code> in a rule of the workspace. Then its increase per
-      second is scored.
-    </p>
   );
 }
 

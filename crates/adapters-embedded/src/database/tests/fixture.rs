@@ -107,6 +107,7 @@ fn event(part: u64) -> Arc<Event> {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     Arc::new(Event::new(part + 1, 0, KpiName::new("k").unwrap(), SeriesEvent::Samples(vec![part_of_series])))
 }

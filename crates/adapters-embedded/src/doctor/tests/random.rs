@@ -48,6 +48,7 @@ fn samples(seq: Seq, from_ms: i64) -> Arc<Event> {
         features: None,
         status: SeriesStatus::Normal,
         counter: None,
+        looks_like: None,
     };
     Arc::new(Event::new(seq, seq as i64 * 1_000, KpiName::new("k").unwrap(), SeriesEvent::Samples(vec![series])))
 }

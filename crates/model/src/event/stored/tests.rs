@@ -29,7 +29,15 @@ fn samples(status: SeriesStatus, counter: Option<CounterSamples>) -> Vec<SeriesS
     let scored = ScoredSample { timestamp_ms: 5, value: 0.5, score: Some(0.25), expected: 1.0, lower: 0.0, upper: 2.0 };
     let late = vec![Sample { timestamp_ms: 1, value: 2.0 }];
     let features = Some(Features { robust_z: 1.0, residual_z: -1.0, volatility: 0.5, slope: 0.25, level: 2.0 });
-    vec![SeriesSamples { labels: labels(), samples: vec![scored].into(), late, features, status, counter }]
+    vec![SeriesSamples {
+        labels: labels(),
+        samples: vec![scored].into(),
+        late,
+        features,
+        status,
+        counter,
+        looks_like: None,
+    }]
 }
 
 fn anomaly() -> Anomaly {
@@ -177,7 +185,7 @@ const SUBJECTS: [&str; 5] = [
 const BODIES: [&str; 18] = [
     concat!(
         "000103613a62010a000000000000e03f010000803e000000000000f03f000000000000000000000000000000400102000000",
-        "0000000040010000803f000080bf0000003f0000803e0000004000031e00",
+        "0000000040010000803f000080bf0000003f0000803e0000004000031e0000",
     ),
     concat!(
         "011000112233445566778899aabbccddeeff016b03613a62090c010e0000403f029c7500883ce4377e000000000000e03f00",
@@ -199,7 +207,7 @@ const BODIES: [&str; 18] = [
     "0903613a62dc04",
     concat!(
         "0a0103613a62010a000000000000e03f010000803e000000000000f03f000000000000000000000000000000400102000000",
-        "0000000040010000803f000080bf0000003f0000803e00000040040101010000000000001e4001000000000000204009",
+        "0000000040010000803f000080bf0000003f0000803e00000040040101010000000000001e400100000000000020400900",
     ),
     "0b0001010463616c6d0303642d3100",
     "0c0003642d310103613a620803010203",

@@ -28,11 +28,11 @@ impl Place {
 }
 
 /// The number of values that a slot's mean has, with one more in the current visit: as many as
-/// `memory` visits have, at least `least`.
+/// `memory` visits have, at least `least`. `visits` are the complete ones before.
 pub(super) fn counted(visits: u8, rows: &mut u16, rows_a_visit: f64, memory: f64, least: f64) -> f64 {
     *rows = rows.saturating_add(1);
     let a_visit = rows_a_visit.max(1.0);
-    let earlier = f64::from(visits.saturating_sub(1)) * a_visit;
+    let earlier = f64::from(visits) * a_visit;
     (earlier + f64::from(*rows)).min((memory * a_visit).clamp(least, 4_000.0))
 }
 

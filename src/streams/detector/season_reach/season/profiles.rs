@@ -3,7 +3,6 @@
 use super::super::halves::{Half, decode, encode};
 use super::profile::profile;
 use super::{HOURS, LEVELLED_DAYS, SLOTS};
-use crate::stored::Stored;
 
 /// All slots. A sample touches them if its slot is another one than that of the sample before.
 #[derive(Debug, Clone)]
@@ -18,7 +17,7 @@ impl Profiles {
     }
 }
 
-/// Mean and number of visits of each slot.
+/// Mean and number of complete visits of each slot.
 #[derive(Debug, Clone)]
 pub(super) struct Slots<const N: usize> {
     pub(super) means: [Half; N],
@@ -80,15 +79,16 @@ impl Slots<SLOTS> {
 }
 
 /// The present slot of a profile, and its neighbours: `W` slots with the present one in the middle.
-/// The mean of the present slot is kept here, and written back before the slots are used.
+/// What the present visit adds is written to the slots when it is over. A slot that knew its own
+/// values would follow a fault, and call the values after it anomalous.
 #[derive(Debug, Clone)]
 pub(super) struct Near<const W: usize> {
-    /// The mean of the present slot in full precision.
+    /// The mean of the present slot with the present visit, in full precision.
     pub(super) mean: f64,
     means: [Half; W],
     /// Values in the present visit.
     pub(super) rows: u16,
-    /// Visits of the present slot.
+    /// Complete visits of the present slot.
     pub(super) visits: u8,
     /// The present slot; `NONE` before the first value.
     pub(super) slot: u8,
@@ -114,24 +114,21 @@ impl<const W: usize> Near<W> {
         })
     }
 
-    /// Learns the mean of the present slot.
-    pub(super) fn learn(&mut self, mean: f64) {
-        self.mean = mean;
-        self.means[W / 2] = encode(mean as f32);
-    }
-
-    /// Begins a visit of another slot.
-    pub(super) fn visit<const N: usize>(&mut self, slot: usize, all: &mut Slots<N>) {
+    /// Begins a visit of another slot. The one before must have been ended.
+    pub(super) fn visit<const N: usize>(&mut self, slot: usize, all: &Slots<N>) {
         (self.slot, self.rows) = (slot as u8, 0);
         self.mean = all.mean(slot);
-        all.visits[slot] = all.visits[slot].saturating_add(1);
+        self.look_around(all);
     }
 
-    /// Writes the mean of the present slot to all slots.
-    pub(super) fn write_back<const N: usize>(&self, all: &mut Slots<N>) {
-        if let Some(mean) = all.means.get_mut(usize::from(self.slot)) {
-            *mean = self.means[W / 2];
+    /// Ends the present visit: writes its mean to the slots. Does nothing if that was done.
+    pub(super) fn end_visit<const N: usize>(&mut self, all: &mut Slots<N>) {
+        let slot = usize::from(self.slot);
+        if self.rows > 0 && slot < N {
+            all.means[slot] = encode(self.mean as f32);
+            all.visits[slot] = all.visits[slot].saturating_add(1);
         }
+        self.rows = 0;
     }
 
     /// Reads the window again.
@@ -147,13 +144,5 @@ impl<const W: usize> Near<W> {
             self.means[at] = all.means[near];
             self.known |= u8::from(all.visits[near] > 0) << at;
         }
-    }
-
-    pub(super) fn put_means<const N: usize>(&self, all: &Slots<N>, out: &mut Vec<u8>) {
-        let mut means = all.means;
-        if let Some(mean) = means.get_mut(usize::from(self.slot)) {
-            *mean = self.means[W / 2];
-        }
-        means.put(out);
     }
 }

@@ -21,6 +21,15 @@ const NEEDED_A_VALUE: f64 = 60.0;
 const HELD: (f64, f64) = (60.0, 30.0);
 const HELD_MS: f64 = 120_000.0;
 const LEFT: f64 = 3.0;
+/// Share of the expected value that is left at most when most of it is lost.
+const LEFT_OF_A_LOSS: f64 = 0.25;
+/// Share of the distance of the edge at which the second of two losses in a row alerts, if the
+/// series is this slow, milliseconds: few values belong to a fault of an hour then. On faster ones
+/// neighbours are too alike.
+const SECOND_LOSS: f64 = 0.5;
+const SECOND_LOSS_MS: f64 = 1_200_000.0;
+/// Surprise of a regular disturbance that did not come.
+const ABSENT: f64 = 1.5;
 /// Limit of distances in standard deviations.
 const LARGEST_Z: f64 = 1e9;
 
@@ -49,7 +58,7 @@ impl State {
         let step_floor = self.steps.floor();
         let young = if self.seen < VERY_YOUNG.0 { VERY_YOUNG.1 } else { 1.0 };
         let factor = EDGE * young * (1.0 + YOUTH.0 / (seen + YOUTH.1));
-        let usual = EDGE * self.hours.usual(now.place.share_of_hour());
+        let usual = self.hours.usual(now.place.share_of_hour());
         let near = self.nearby(now);
         let means = ladder.next_means(now.rest, self.cut(now), now.early);
         let mut found = Distances {
@@ -80,7 +89,8 @@ impl State {
             }
             let edges =
                 [false, true].map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * self.cadences[step] * factor);
-            found.edges[step] = if step == 0 { edges.map(|edge| larger(edge, usual)) } else { edges };
+            found.edges[step] =
+                if step == 0 { [0, 1].map(|side| larger(edges[side], EDGE * usual[side])) } else { edges };
             let z = found.z[step];
             let ratio = z.abs() / found.edges[step][usize::from(z > 0.0)];
             // A mean counts only if the newest value lies on its side.
@@ -143,6 +153,15 @@ impl State {
         } else if !now.judged {
             band = band.with(now.value);
         }
+        if self.lost && now.interval_ms >= SECOND_LOSS_MS {
+            band = band.from(self.loss_below(now, found, alert));
+        }
+        if let (Some(missing), true) = (now.missing, now.judged) {
+            let usual = found.scales[0] * missing.usual;
+            if let Some(absent) = band.reaching_by(now.value, usual) {
+                (band, surprise, reason) = (absent, surprise.max(ABSENT * alert), Feature::ResidualZ);
+            }
+        }
         if stuck > surprise {
             (surprise, reason) = (stuck, Feature::Volatility);
         }
@@ -151,6 +170,10 @@ impl State {
             band = band.without(now.value, self.steps.smallest());
         }
         let outside = !band.contains(now.value);
+        let volume = self.bounds.observed(0.0).never_negative && now.value <= LEFT_OF_A_LOSS * band.expected;
+        if outside && volume && now.value < band.lower && reason != Feature::Volatility {
+            reason = Feature::Loss;
+        }
         let score = score_within(surprise * sensitivity, outside, settings.open_score);
         Score {
             value: score,
@@ -160,7 +183,19 @@ impl State {
             features: self.features.features(now.rest, &self.ladder.baselines, found.z, found.scales[0]),
             direction: band.side(now.value),
             reason,
+            goes_on: now.judged && self.fault_goes_on(found.z[0]),
         }
+    }
+
+    /// The value below which most of the expected one is lost, and which lies far out, if not
+    /// beyond the edge. Two in a row alert. `alert` is the surprise that does.
+    pub(super) fn loss_below(&self, now: &Now, found: &Distances, alert: f64) -> f64 {
+        if !self.bounds.observed(0.0).never_negative {
+            return f64::NEG_INFINITY;
+        }
+        let expected = self.ladder.baselines[0] + now.season;
+        let reach = found.scales[0] * found.edges[0][0] * self.limiter.factor() * alert;
+        smaller(LEFT_OF_A_LOSS * expected, expected - SECOND_LOSS * reach)
     }
 
     /// The values that do not alert: on each side up to the nearest edge of a step.
