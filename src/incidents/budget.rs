@@ -1,7 +1,8 @@
 //! Limits how many incidents a day are alerted, and selects the most surprising ones.
 //!
 //! Both rules look at any 24 hours of the samples' time, not at calendar days. An incident has its
-//! place at its beginning, so a replay decides as the live course did, however fast it is:
+//! place at the newest of its samples when it is decided on, so a replay decides as the live course
+//! did, however fast it is:
 //!
 //! * **Ordinary slots**: four fifths of the budget. An incident gets one if it ranks among the
 //!   strongest of the last seven days, as many a day as there are slots. While there were fewer
@@ -50,8 +51,8 @@ enum Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct RecentIncident {
     incident: IncidentId,
-    /// When it began, in sample time.
-    began_ms: i64,
+    /// Its newest sample when it was first recorded.
+    at_ms: i64,
     strength: f64,
     /// The slot on which it was alerted.
     alert: Option<Slot>,
@@ -64,11 +65,11 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Decides whether an incident of this strength (bits, not negative) that began at `began_ms`
-    /// may be alerted, with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the
+    /// Decides whether an incident of this strength (bits, not negative) whose newest sample
+    /// is of `at_ms` may be alerted, with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the
     /// caller has to [record](Self::record) the decision.
-    pub fn decide(&self, incident: IncidentId, strength: f64, began_ms: i64, max_per_day: u32) -> AlertDecision {
-        if max_per_day == 0 || self.free_slot(incident, strength, began_ms, max_per_day).is_some() {
+    pub fn decide(&self, incident: IncidentId, strength: f64, at_ms: i64, max_per_day: u32) -> AlertDecision {
+        if max_per_day == 0 || self.free_slot(incident, strength, at_ms, max_per_day).is_some() {
             AlertDecision::Alert
         } else {
             AlertDecision::Suppress
@@ -76,11 +77,11 @@ impl Budget {
     }
 
     /// The kind of slot that is free for the incident.
-    fn free_slot(&self, incident: IncidentId, strength: f64, began_ms: i64, max_per_day: u32) -> Option<Slot> {
+    fn free_slot(&self, incident: IncidentId, strength: f64, at_ms: i64, max_per_day: u32) -> Option<Slot> {
         let reserved = (max_per_day as usize) / 5;
         let ordinary = max_per_day as usize - reserved;
         // Samples may come in any order of time, so the alerts after it count as those before it.
-        let near = |recent: &&RecentIncident| recent.began_ms.abs_diff(began_ms) < DAY_MS as u64;
+        let near = |recent: &&RecentIncident| recent.at_ms.abs_diff(at_ms) < DAY_MS as u64;
         let alerts = || self.recent.iter().filter(near).filter_map(|recent| Some((recent.strength, recent.alert?)));
         let on = |slot| alerts().filter(move |(_, alert)| *alert == slot);
         let used_reserve = on(Slot::Reserve).count();
@@ -88,7 +89,7 @@ impl Budget {
         if used.len() + used_reserve >= max_per_day as usize {
             return None;
         }
-        if used.len() < ordinary && strength >= self.threshold(incident, began_ms, ordinary) {
+        if used.len() < ordinary && strength >= self.threshold(incident, at_ms, ordinary) {
             return Some(Slot::Ordinary);
         }
         if used_reserve >= reserved {
@@ -101,12 +102,11 @@ impl Budget {
 
     /// The strength that would have let `per_day` of the recent incidents pass each day. 0 if there
     /// were fewer.
-    fn threshold(&self, incident: IncidentId, began_ms: i64, per_day: usize) -> f64 {
-        let ranked = |recent: &&RecentIncident| {
-            recent.incident != incident && recent.began_ms.abs_diff(began_ms) < HISTORY_MS as u64
-        };
-        let oldest = self.recent.iter().filter(ranked).map(|recent| recent.began_ms).min().unwrap_or(began_ms);
-        let days = (began_ms.saturating_sub(oldest) as f64 / DAY_MS as f64).clamp(1.0, 7.0);
+    fn threshold(&self, incident: IncidentId, at_ms: i64, per_day: usize) -> f64 {
+        let ranked =
+            |recent: &&RecentIncident| recent.incident != incident && recent.at_ms.abs_diff(at_ms) < HISTORY_MS as u64;
+        let oldest = self.recent.iter().filter(ranked).map(|recent| recent.at_ms).min().unwrap_or(at_ms);
+        let days = (at_ms.saturating_sub(oldest) as f64 / DAY_MS as f64).clamp(1.0, 7.0);
         let slots = (per_day as f64 * days) as usize;
         let mut strengths: Vec<f64> = self.recent.iter().filter(ranked).map(|recent| recent.strength).collect();
         if strengths.len() < slots || slots == 0 {
@@ -116,22 +116,24 @@ impl Budget {
         strengths[slots - 1]
     }
 
-    /// Records the present strength of an incident that began at `began_ms`, and whether it is
-    /// alerted. An alert is never taken back.
-    pub fn record(&mut self, incident: IncidentId, strength: f64, began_ms: i64, alerted: bool, max_per_day: u32) {
-        let slot = || self.free_slot(incident, strength, began_ms, max_per_day).unwrap_or(Slot::Ordinary);
+    /// Records the present strength of an incident whose newest sample is of `at_ms`, and whether it
+    /// is alerted. An alert is never taken back, and counts at the time of its sample.
+    pub fn record(&mut self, incident: IncidentId, strength: f64, at_ms: i64, alerted: bool, max_per_day: u32) {
+        let slot = || self.free_slot(incident, strength, at_ms, max_per_day).unwrap_or(Slot::Ordinary);
         let alert = alerted.then(slot);
         match self.recent.iter_mut().rev().find(|recent| recent.incident == incident) {
             Some(recent) => {
                 recent.strength = recent.strength.max(strength);
-                recent.alert = recent.alert.or(alert);
+                if recent.alert.is_none() && alert.is_some() {
+                    (recent.alert, recent.at_ms) = (alert, at_ms);
+                }
             }
-            None => self.recent.push_back(RecentIncident { incident, began_ms, strength, alert }),
+            None => self.recent.push_back(RecentIncident { incident, at_ms, strength, alert }),
         }
         // A backfill goes on at older times than the newest samples have; both places are kept.
-        let newest = self.recent.iter().map(|recent| recent.began_ms).max().unwrap_or(began_ms);
+        let newest = self.recent.iter().map(|recent| recent.at_ms).max().unwrap_or(at_ms);
         let within = |recent: &RecentIncident, time_ms: i64| {
-            newest.saturating_sub(recent.began_ms) < time_ms || recent.began_ms.abs_diff(began_ms) < time_ms as u64
+            newest.saturating_sub(recent.at_ms) < time_ms || recent.at_ms.abs_diff(at_ms) < time_ms as u64
         };
         self.recent.retain(|recent| within(recent, HISTORY_MS));
         let counts = |recent: &RecentIncident| recent.alert.is_some() && within(recent, DAY_MS);

@@ -46,7 +46,9 @@ impl Bursts {
     pub(super) fn record_onset(&mut self, onset_ms: i64, kpi: &KpiName, weak: bool, kpis: u32) -> Option<i64> {
         let least = if kpis == 0 { LEAST_KPIS } else { kpis.div_ceil(2).clamp(FEWEST_KPIS, LEAST_KPIS) };
         let fast = self.all.record(onset_ms, kpi, BURST_MS, least);
-        let slow = weak && self.weak.record(onset_ms, kpi, SLOW_BURST_MS, least);
+        // A quarter of an hour is long enough for eight chances in a large workspace.
+        let half = if kpis == 0 { u32::MAX } else { kpis.div_ceil(2).max(FEWEST_KPIS) };
+        let slow = weak && self.weak.record(onset_ms, kpi, SLOW_BURST_MS, half);
         fast.then_some(BURST_MS).or(slow.then_some(SLOW_BURST_MS))
     }
 }

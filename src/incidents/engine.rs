@@ -168,12 +168,12 @@ impl IncidentEngine {
         let merged = state.incident.merged_into.is_some();
         if !merged && !emptied {
             state.find_first_mover(cooccurrence);
-            let (strength, began_ms) = (f64::from(state.incident.surprise), state.incident.opened_at_ms);
+            let (strength, at_ms) = (f64::from(state.incident.surprise), state.incident.last_at_ms);
             if state.needs_alert_decision() {
                 state.surprise_at_decision = state.incident.surprise;
                 state.learning_at_decision = is_learning(&state.incident);
                 if !state.learning_at_decision
-                    && budget.decide(id, strength, began_ms, self.settings.max_per_day) == AlertDecision::Alert
+                    && budget.decide(id, strength, at_ms, self.settings.max_per_day) == AlertDecision::Alert
                 {
                     state.incident.alerted_at_ms = Some(now_ms);
                     if let Some(first) = state.incident.first() {
@@ -184,7 +184,7 @@ impl IncidentEngine {
             }
             if !is_learning(&state.incident) {
                 let alerted = state.incident.alerted_at_ms.is_some();
-                budget.record(id, strength, began_ms, alerted, self.settings.max_per_day);
+                budget.record(id, strength, at_ms, alerted, self.settings.max_per_day);
             }
         }
         state.incident.cause_seq = *seq;

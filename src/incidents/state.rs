@@ -20,8 +20,6 @@ const GATHER_INTERVALS: i64 = 3;
 const GATHER_MS: (i64, i64) = (300_000, 1_800_000);
 /// Growth of the root of the surprise, which is a distance in edges, that makes another event.
 const OUTGROWN: f32 = 1.5;
-/// The same at most for weak anomalies: how soon they are noticed is chance.
-const GATHER_WEAK_MS: i64 = super::burst::SLOW_BURST_MS;
 /// Surprise in bits below which an anomaly is weak: two edges.
 const WEAK_BITS: f32 = 4.0;
 /// Surprise in bits from which new series alert: three times the edge.
@@ -154,13 +152,11 @@ impl IncidentState {
         state
     }
 
-    /// Whether an anomaly began close enough to the beginning of the incident to join it.
-    /// `spacing_ms` is the sampling interval of the series, 0 while unknown.
-    pub(super) fn is_near(&self, member: &Member, spacing_ms: i64) -> bool {
-        let weak = is_weak(member.peak_score) && is_weak(self.incident.peak_score);
-        let least = if weak { GATHER_WEAK_MS } else { GATHER_MS.0 };
-        let gather = spacing_ms.saturating_mul(GATHER_INTERVALS).clamp(least, GATHER_MS.1);
-        member.opened_at_ms.abs_diff(self.incident.opened_at_ms) <= gather as u64
+    /// Whether an onset is close enough to the beginning of the incident to join it. `spacing_ms`
+    /// is the sampling interval of the series, 0 while unknown.
+    pub(super) fn is_near(&self, onset_ms: i64, spacing_ms: i64) -> bool {
+        let gather = spacing_ms.saturating_mul(GATHER_INTERVALS).clamp(GATHER_MS.0, GATHER_MS.1);
+        onset_ms.abs_diff(self.incident.opened_at_ms) <= gather as u64
     }
 
     /// Whether the incident was over, in sample time, before this onset.

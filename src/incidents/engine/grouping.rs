@@ -28,8 +28,6 @@ pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
 /// An incident that an anomaly is linked to.
 struct Linked {
     id: IncidentId,
-    /// Wall time at which it was created.
-    since_ms: i64,
     opened_at_ms: i64,
     link: Link,
 }
@@ -37,7 +35,7 @@ struct Linked {
 impl Linked {
     fn new(state: &IncidentState, link: Link) -> Self {
         let incident = &state.incident;
-        Self { id: incident.id, since_ms: state.since_ms, opened_at_ms: incident.opened_at_ms, link }
+        Self { id: incident.id, opened_at_ms: incident.opened_at_ms, link }
     }
 
     /// Greater for a stronger link, then for the incident that began later.
@@ -82,8 +80,8 @@ impl IncidentEngine {
             let youngest = youngest.max_by_key(|state| (state.since_ms, state.incident.id));
             linked.extend(youngest.map(|state| Linked::new(state, Link::Overflow)));
         }
-        // The oldest incident absorbs the others.
-        linked.sort_by_key(|linked| (linked.since_ms, linked.id));
+        // The one that began first absorbs the others.
+        linked.sort_by_key(|linked| (linked.opened_at_ms, linked.id));
         let id = match linked.first() {
             Some(oldest) => {
                 member.link = oldest.link.clone();
@@ -147,16 +145,19 @@ impl IncidentEngine {
         for state in incidents.values() {
             let incident = &state.incident;
             let open = incident.merged_into.is_none() && !state.is_over_by(onset_ms, &self.settings);
-            if !open || !state.is_near(member, spacing_ms) {
+            let within = |at: i64, span_ms: i64| at.abs_diff(onset_ms) <= span_ms as u64;
+            let in_burst = burst.is_some_and(|span_ms| {
+                let began = within(incident.opened_at_ms, span_ms);
+                let burst = state.burst && within(state.activity_ms, span_ms);
+                match span_ms {
+                    BURST_MS => state.is_near(onset_ms, spacing_ms) && (began || burst),
+                    _ => is_weak(incident.peak_score) && began,
+                }
+            });
+            if !open || !(in_burst || state.is_near(onset_ms, spacing_ms)) {
                 continue;
             }
             let outgrown = || state.is_outgrown_by(member, &self.settings);
-            let within = |at: i64, span_ms: i64| at.abs_diff(onset_ms) <= span_ms as u64;
-            let in_burst = burst.is_some_and(|span_ms| {
-                let fits = span_ms == BURST_MS || is_weak(incident.peak_score);
-                let burst = state.burst && within(state.activity_ms, span_ms);
-                fits && (within(incident.opened_at_ms, span_ms) || burst)
-            });
             let link = if state.kpis.contains(&member.kpi) {
                 Some(Link::SameKpi)
             } else if companions.contains(&incident.id) {

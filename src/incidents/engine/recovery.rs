@@ -56,8 +56,8 @@ impl IncidentEngine {
         }
         let (id, strength) = (incident.id, f64::from(incident.surprise));
         if !is_learning(incident) {
-            let (began_ms, alerted) = (incident.opened_at_ms, incident.alerted_at_ms.is_some());
-            self.state.budget.record(id, strength, began_ms, alerted, self.settings.max_per_day);
+            let (at_ms, alerted) = (incident.last_at_ms, incident.alerted_at_ms.is_some());
+            self.state.budget.record(id, strength, at_ms, alerted, self.settings.max_per_day);
         }
         let known = self.state.incidents.get(&id).map(|state| state.incident.revision);
         if known.is_some_and(|revision| revision >= incident.revision) {
@@ -98,8 +98,8 @@ impl IncidentEngine {
     fn replay_closed(&mut self, incident: &Incident, time_ms: i64) {
         let (id, strength) = (incident.id, f64::from(incident.surprise));
         if !is_learning(incident) {
-            let (began_ms, alerted) = (incident.opened_at_ms, incident.alerted_at_ms.is_some());
-            self.state.budget.record(id, strength, began_ms, alerted, self.settings.max_per_day);
+            let (at_ms, alerted) = (incident.last_at_ms, incident.alerted_at_ms.is_some());
+            self.state.budget.record(id, strength, at_ms, alerted, self.settings.max_per_day);
         }
         if self.state.finished.contains(&id) {
             return;

@@ -111,7 +111,7 @@ impl Harness {
 
     fn grow(&mut self, anomaly: &mut Anomaly, score: f32) {
         anomaly.peak_score = score;
-        anomaly.peak_at_ms = self.now_ms;
+        (anomaly.peak_at_ms, anomaly.last_at_ms) = (self.now_ms, self.now_ms);
         self.happen(anomaly, AnomalyEvent::Updated);
     }
 

@@ -109,7 +109,7 @@ fn suppressed_incident_absorbing_an_alerted_one_is_alerted_after_it() {
     f.set_inventory(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
     for n in 0..4 {
         f.open(&format!("k{n}"), 0.6);
-        f.wait(150_000);
+        f.wait(1_000_000);
     }
     let suppressed = f.open("a{host:1}", 0.6);
     f.wait(5_000);
@@ -184,14 +184,36 @@ fn much_more_surprising_anomaly_of_another_kpi_is_alerted_on_its_own() {
 }
 
 #[test]
+fn weak_anomalies_of_half_the_kpis_within_a_quarter_of_an_hour_are_one_incident() {
+    let mut f = Harness::new();
+    let kpis: Vec<String> = (0..8).map(|n| format!("k{n}")).collect();
+    f.set_inventory(&kpis.iter().map(String::as_str).collect::<Vec<_>>());
+    for kpi in &kpis {
+        f.open(kpi, 0.6);
+        f.wait(100_000);
+    }
+    let open: Vec<_> = f.engine.open().collect();
+    assert_eq!((open.len(), open[0].members.len()), (1, 8));
+    // The fourth one told that they belong together.
+    assert_eq!(f.events_of_type("incident.closed").iter().filter(|i| i.merged_into == Some(open[0].id)).count(), 2);
+    let mut f = Harness::new();
+    f.set_inventory(&kpis.iter().map(String::as_str).collect::<Vec<_>>());
+    for kpi in &kpis {
+        f.open(kpi, 0.95);
+        f.wait(100_000);
+    }
+    assert_eq!(f.engine.open().count(), 8, "clear ones more than a minute apart are their own incidents");
+}
+
+#[test]
 fn anomaly_linked_to_incidents_of_different_times_joins_the_later_one() {
     let mut f = Harness::new();
     f.set_inventory(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
-    f.open("a{host:1}", 0.7);
+    f.open("a{host:1}", 0.95);
     f.wait(120_000);
-    f.open("b{rack:7}", 0.7);
+    f.open("b{rack:7}", 0.95);
     f.wait(5_000);
-    f.open("c{host:1,rack:7}", 0.7);
+    f.open("c{host:1,rack:7}", 0.95);
     f.wait(10_000);
     let members: Vec<_> = f.engine.open().map(|incident| incident.members.len()).collect();
     assert_eq!((f.opened().len(), members.iter().sum::<usize>()), (2, 3));
