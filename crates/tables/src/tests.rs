@@ -290,9 +290,11 @@ fn kpi_column_names_the_kpi_of_each_row() {
     assert!(problems[0].reason.contains("names no KPI"), "{}", problems[0].reason);
 }
 
+mod clocks;
 mod numbers;
 mod quotes;
 mod repeats;
+mod shape;
 mod times;
 
 #[test]
