@@ -18,7 +18,7 @@ use earcon_model::wording::counted;
 use earcon_model::{Arrival, KpiName, WorkspaceId};
 use earcon_streams::{StreamOptions, StreamSettings};
 use earcon_tables::xlsx::is_sheet;
-use earcon_tables::{ColumnDescription, DecimalSign, Description, Order, TableOptions, TimeFormat, name_from};
+use earcon_tables::{ColumnDescription, DecimalSign, Description, Order, TableOptions, TimeFormat, name_of_file};
 
 /// Samples that a dry run shows.
 const SHOWN: usize = 5;
@@ -83,7 +83,7 @@ impl TableArgs {
     fn options(&self, file: &Path) -> TableOptions {
         TableOptions {
             kpi: self.kpi.clone(),
-            fallback: name_from(&file.file_stem().unwrap_or_default().to_string_lossy()),
+            fallback: name_of_file(&file.file_name().unwrap_or_default().to_string_lossy()),
             time_format: self.time_format,
             decimal: self.decimal,
             time_zone: self.time_zone.clone().unwrap_or(TimeZone::UTC),

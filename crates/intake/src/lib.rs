@@ -28,3 +28,6 @@ pub use raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 pub use rules::Rules;
 pub use series_cache::SeriesCache;
 pub use time::parse_time;
+
+#[cfg(test)]
+mod spellings;

@@ -12,6 +12,7 @@ use super::name_from;
 use super::options::TableOptions;
 use super::repeats;
 use super::sparse;
+use super::spelling::Spellings;
 use super::time::{TimeReader, detect};
 use super::time_column::{self, TimeColumns, is_time_name};
 use earcon_model::KpiName;
@@ -73,6 +74,8 @@ pub(super) struct Layout {
     pub(super) times: TimeReader,
     /// Decides the times that clocks show twice.
     pub(super) clocks: Clocks,
+    /// How the rows write the names of their KPIs.
+    pub(super) spellings: Spellings,
     pub(super) decimal: Decimal,
     /// The column that names the row's KPI, and the prefix of its names.
     pub(super) kpi: Option<(usize, Option<KpiName>)>,
@@ -117,8 +120,8 @@ impl Layout {
         columns.check_names(&roles)?;
         name_kpis(&mut roles, &names, &values, has_header, options);
         let kpi = long.map(|(kpi, _)| (kpi, options.kpi.clone()));
-        let clocks = Clocks::default();
-        let layout = Self { has_header, names, roles, time, clock, times, clocks, decimal, kpi };
+        let (clocks, spellings) = (Clocks::default(), Spellings::default());
+        let layout = Self { has_header, names, roles, time, clock, times, clocks, spellings, decimal, kpi };
         repeats::check(&layout, data, lines)?;
         Ok(layout)
     }

@@ -21,6 +21,7 @@ mod reader;
 mod repeats;
 mod row;
 mod sparse;
+mod spelling;
 mod time;
 mod time_column;
 mod twice;

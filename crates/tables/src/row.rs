@@ -26,6 +26,10 @@ impl Layout {
         let moment = self.time_of(record)?;
         let labels = self.labels_of(record)?;
         let named = self.kpi_of(record)?;
+        if let (Some((column, _)), Some(kpi)) = (&self.kpi, &named) {
+            let written = std::str::from_utf8(record.get(*column).unwrap_or_default()).unwrap_or_default();
+            self.spellings.see(written, kpi)?;
+        }
         let timestamp_ms = self.clocks.decide(moment, (&named, &labels), line)?;
         let mut cells = 0;
         for (cell, role) in record.iter().zip(&self.roles) {

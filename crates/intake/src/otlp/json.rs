@@ -4,6 +4,7 @@
 //! Resources, metrics and points are parsed one by one, so that an invalid one is named and the
 //! others are kept.
 
+mod former;
 mod number;
 mod snake_case;
 
@@ -20,6 +21,8 @@ use crate::error::IntakeError;
 use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::raw_series::LabelPairs;
 use crate::strict_json::{Object, nullable, utf8};
+pub(super) use former::FORMER;
+use former::Former;
 use number::{Enumeration, Number};
 use snake_case::SnakeCase;
 
@@ -111,6 +114,8 @@ struct ResourceMetrics<'a> {
     scope_metrics: Vec<&'a RawValue>,
     #[serde(default, rename = "scope_metrics")]
     _snake_case: SnakeCase,
+    #[serde(default, rename = "instrumentationLibraryMetrics", alias = "instrumentation_library_metrics")]
+    _former: Former,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +193,8 @@ struct WireMetric<'a> {
     summary: Option<Object<Points<'a>>>,
     #[serde(default, rename = "exponential_histogram")]
     _snake_case: SnakeCase,
+    #[serde(default, rename = "intGauge", alias = "intSum", alias = "intHistogram", alias = "intExponentialHistogram")]
+    _former: Former,
 }
 
 #[derive(Deserialize)]

@@ -267,6 +267,24 @@ fn keys_in_snake_case_are_refused_and_named() {
 }
 
 #[test]
+fn fields_of_former_versions_are_refused_and_named() {
+    let metrics = json!([{"metrics": [{"name": "a", "gauge": {"dataPoints": [{"timeUnixNano": "1", "asInt": 1}]}}]}]);
+    let body = json!({"resourceMetrics": [{"instrumentationLibraryMetrics": metrics}, {"scopeMetrics": metrics}]});
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.to_string().as_bytes(), batch)).unwrap();
+    assert_eq!((parsed.batches.len(), parsed.rejected.len()), (1, 1));
+    assert!(parsed.rejected[0].error.contains("OTLP before 0.15 (instrumentationLibraryMetrics"), "{parsed:?}");
+    let (read, refused) = json_metrics(&json!([{"name": "b", "intSum": {"dataPoints": [{"value": 5}]}}]));
+    assert!(read.is_empty() && refused[0].contains("before 0.15"), "{refused:?}");
+    let metric = Message::new().bytes(1, b"c").bytes(6, b"").finish();
+    let scope = Message::new().bytes(2, &metric).finish();
+    let resources = [Message::new().bytes(1_000, b"x").finish(), Message::new().bytes(2, &scope).finish()];
+    let request = resources.iter().fold(Message::new(), |all, resource| all.bytes(1, resource)).finish();
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(&request, batch)).unwrap();
+    assert_eq!(parsed.rejected.len(), 2, "{:?}", parsed.rejected);
+    assert!(parsed.rejected.iter().all(|one| one.error.contains("before 0.15")), "{:?}", parsed.rejected);
+}
+
+#[test]
 fn numbers_without_a_finite_value_are_ignored() {
     let points = ["NaN", "Infinity", "-Infinity", "8"].map(|text| json!({"timeUnixNano": 3e9, "asDouble": text}));
     let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
