@@ -87,6 +87,30 @@ fn preview_table(input: impl Read, unread: Option<String>, options: &TableOption
     Ok(Preview { description: rows.describe(), samples, problems, warning })
 }
 
+/// Whether a sample of `file` is good. Reads until the first one that is. Blocks.
+///
+/// # Errors
+/// If the file cannot be read so far.
+pub fn any_sample(
+    file: File,
+    workbook: bool,
+    options: &TableOptions,
+    good: impl Fn(&SourceSample) -> bool,
+) -> Result<bool, FileError> {
+    let input: Box<dyn Read> =
+        if workbook { Box::new(Cursor::new(convert(file)?.csv)) } else { plain(file, u64::MAX)? };
+    let mut rows = TableReader::new(input, options)?;
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    while rows.read_row(&mut samples, &mut problems)? {
+        if samples.iter().any(&good) {
+            return Ok(true);
+        }
+        samples.clear();
+        problems.clear();
+    }
+    Ok(false)
+}
+
 fn warning<R: Read>(rows: &TableReader<R>, unread: Option<String>) -> Option<String> {
     let sorted =
         (rows.describe().order == Order::NewestFirst).then(|| "the rows are newest first and are sorted".into());

@@ -93,6 +93,18 @@ fn bad_lines_are_named_and_good_ones_kept() {
 }
 
 #[test]
+fn version_2_knows_four_precisions() {
+    for (name, one, two) in
+        [("", true, true), ("ns", true, true), ("us", true, true), ("ms", true, true), ("s", true, true)]
+            .into_iter()
+            .chain(["n", "u", "m", "h"].map(|name| (name, true, false)))
+            .chain([("min", false, false)])
+    {
+        assert_eq!((Precision::parse(name).is_some(), Precision::parse_second(name).is_some()), (one, two), "{name}");
+    }
+}
+
+#[test]
 fn bad_field_rejects_the_whole_point() {
     let parsed = parse_batch(b"a x=1,y=oops,z=3", Precision::Nanoseconds);
     assert_eq!((samples(&parsed).len(), errors(&parsed)), (0, vec![0]));
