@@ -36,7 +36,8 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Parses the unit's name in InfluxDB 2, which has no minutes: there `m` may be meant as anything.
+    /// Parses the unit's name in InfluxDB 2, which has no minutes: there `m` may be meant as
+    /// anything.
     pub fn parse_second(name: &str) -> Option<Self> {
         matches!(name, "" | "ns" | "us" | "ms" | "s").then(|| Self::parse(name)).flatten()
     }

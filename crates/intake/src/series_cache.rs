@@ -45,7 +45,8 @@ pub struct Target {
     pub reading: Reading,
     /// Maximum number of series of the KPI for this one to be added.
     pub max_series: Option<u32>,
-    /// How the name was joined and spelled. `None` if a rule changed it, since a rule may map several to one.
+    /// How the name was joined and spelled. `None` if a rule changed it, since a rule may map
+    /// several to one.
     pub(super) joint: Option<u64>,
     /// Key of KPI, labels and reading together: equal for all raw series with this target.
     pub key: u128,

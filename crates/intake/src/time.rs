@@ -11,8 +11,8 @@ pub fn parse_time(text: &str) -> Option<i64> {
     }
 }
 
-/// A hint, if the text is a number that is no usual time in milliseconds, but one of 2001 to 2100 in
-/// another unit.
+/// A hint, if the text is a number that is no usual time in milliseconds, but one of 2001 to 2100
+/// in another unit.
 pub fn other_unit(text: &str) -> Option<String> {
     let number: i64 = text.parse().ok()?;
     let years = |unit: i64| (978_307_200 * unit..4_102_444_800 * unit).contains(&number);

@@ -36,8 +36,8 @@ impl<R> BoundedRecords<R> {
         Self { input, limit, left: limit, last_byte: b'\n', passed: 0, ended: false, piece, before, piece_start }
     }
 
-    /// Whether the byte before this position is a line feed. Records of files with `\r\n` end at the
-    /// `\r`. The position is in the last read, or at its end.
+    /// Whether the byte before this position is a line feed. Records of files with `\r\n` end at
+    /// the `\r`. The position is in the last read, or at its end.
     pub(super) fn is_after_line_feed(&self, position: u64) -> bool {
         let within = position.checked_sub(self.piece_start + 1).and_then(|at| usize::try_from(at).ok());
         within.and_then(|at| self.piece.get(at)).unwrap_or(&self.before) == &b'\n'

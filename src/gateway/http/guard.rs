@@ -14,9 +14,8 @@ use crate::telemetry::{Metric, count};
 
 /// Checks who sends a request, and to whom.
 ///
-/// # Errors
-/// 400 without exactly one host or with two of another header, 431 for a long head, 403 for a foreign host, origin or site, 405 for `CONNECT` and
-/// `TRACE`.
+/// # Errors 400 without exactly one host or with two of another header, 431 for a long head, 403
+/// for a foreign host, origin or site, 405 for `CONNECT` and `TRACE`.
 pub(crate) fn check(
     hosts: &Hosts,
     method: &Method,

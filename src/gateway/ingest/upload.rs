@@ -1,5 +1,5 @@
-//! `POST …/kpis/upload`: a CSV file, also as `.csv.gz`, or an xlsx workbook as the body, read as `earcon replay` reads
-//! it.
+//! `POST …/kpis/upload`: a CSV file, also as `.csv.gz`, or an xlsx workbook as the body, read as
+//! `earcon replay` reads it.
 //!
 //! The body is first stored in a temporary file, for two reasons. A file that is too large is
 //! refused before any row was taken. And clients that read no answer before they have sent
