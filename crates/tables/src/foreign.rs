@@ -22,9 +22,22 @@ const KINDS: [(&[u8], &str, &str); 16] = [
     (b"\x89HDF\r\n\x1a\n", "HDF5", "export it as CSV"),
 ];
 
-/// Beginnings of pages and documents, in small letters.
-const MARKUP: [(&[u8], &str); 4] =
-    [(b"<!doctype", "a web page"), (b"<html", "a web page"), (b"<?xml", "XML"), (b"{\\rtf", "RTF")];
+const EXPORT: &str = "export the table as CSV";
+const JSON: &str = "send it to \u{2026}/kpis/ingest in the form of Earcon's own JSON, or export the table as CSV";
+
+/// Beginnings of texts that are no tables, in small letters.
+const TEXTS: [(&[u8], &str, &str); 10] = [
+    (b"<!doctype", "a web page", EXPORT),
+    (b"<html", "a web page", EXPORT),
+    (b"<?xml", "XML", EXPORT),
+    (b"{\\rtf", "RTF", EXPORT),
+    (b"{\"", "JSON", JSON),
+    (b"[{", "JSON", JSON),
+    (b"[[", "JSON", JSON),
+    (b"insert into ", "SQL", EXPORT),
+    (b"# help ", "the text of Prometheus metrics", "have Prometheus scrape it and send it by remote write"),
+    (b"# type ", "the text of Prometheus metrics", "have Prometheus scrape it and send it by remote write"),
+];
 
 /// Refuses a file of another kind by its name.
 ///
@@ -39,13 +52,11 @@ pub(super) fn check(beginning: &[u8]) -> Result<(), TableError> {
         return Err(TableError::Foreign { kind, remedy });
     }
     let text = beginning.trim_ascii_start();
-    let is_markup = |begin: &&(&[u8], &'static str)| {
+    let is_text = |begin: &&(&[u8], &'static str, &'static str)| {
         text.get(..begin.0.len()).is_some_and(|text| text.eq_ignore_ascii_case(begin.0))
     };
-    MARKUP
-        .iter()
-        .find(is_markup)
-        .map_or(Ok(()), |(_, kind)| Err(TableError::Foreign { kind, remedy: "export the table as CSV" }))
+    let found = TEXTS.iter().find(is_text);
+    found.map_or(Ok(()), |(_, kind, remedy)| Err(TableError::Foreign { kind, remedy }))
 }
 
 #[cfg(test)]
@@ -62,6 +73,10 @@ mod tests {
             (b"SQLite format 3\0\x10", "this is a database of SQLite"),
             (b"\x28\xb5\x2f\xfd\x04", "this is zstd"),
             (b"\n<!DOCTYPE html>", "this is a web page"),
+            (b"{\"time\":1,\"load\":2}\n", "this is JSON, not CSV; send it to"),
+            (b" [{\"time\":1}]", "this is JSON"),
+            (b"# HELP x y\n", "this is the text of Prometheus metrics"),
+            (b"INSERT INTO x VALUES", "this is SQL"),
         ] {
             let refused = check(begin).unwrap_err().to_string();
             assert!(refused.starts_with(kind), "{refused}");

@@ -76,6 +76,8 @@ pub(super) struct Layout {
     pub(super) clocks: Clocks,
     /// How the rows write the names of their KPIs.
     pub(super) spellings: Spellings,
+    /// Sentences about columns that the warning repeats.
+    notes: Vec<String>,
     pub(super) decimal: Decimal,
     /// The column that names the row's KPI, and the prefix of its names.
     pub(super) kpi: Option<(usize, Option<KpiName>)>,
@@ -115,13 +117,13 @@ impl Layout {
             let separator = if separator == b'\t' { "tab".to_owned() } else { char::from(separator).to_string() };
             return Err(TableError::NoValues { columns: listed(&names), separator });
         }
-        sparse::set_aside(&mut roles, &columns);
+        let notes = sparse::set_aside(&mut roles, &columns);
         let decimal = decimal::decide(&columns, values.iter().copied(), options, separator)?;
         columns.check_names(&roles)?;
         name_kpis(&mut roles, &names, &values, has_header, options);
         let kpi = long.map(|(kpi, _)| (kpi, options.kpi.clone()));
         let (clocks, spellings) = (Clocks::default(), Spellings::default());
-        let layout = Self { has_header, names, roles, time, clock, times, clocks, spellings, decimal, kpi };
+        let layout = Self { has_header, names, roles, time, clock, times, clocks, spellings, notes, decimal, kpi };
         repeats::check(&layout, data, lines)?;
         Ok(layout)
     }
@@ -143,14 +145,16 @@ impl Layout {
         self.names.iter().zip(&self.roles).map(describe).collect()
     }
 
-    /// A warning about columns that are not used. `None` if all are.
+    /// A warning about columns that are not used, or are empty in some rows. `None` without any.
     pub(super) fn warning(&self) -> Option<String> {
         let unused = self.names.iter().zip(&self.roles).filter_map(|(name, role)| match role {
             Role::Unused(reason) => Some(format!("{name} ({reason})")),
             _ => None,
         });
         let unused: Vec<String> = unused.collect();
-        (!unused.is_empty()).then(|| format!("columns that are not used: {}", listed(&unused)))
+        let unused = (!unused.is_empty()).then(|| format!("columns that are not used: {}", listed(&unused)));
+        let all: Vec<String> = unused.into_iter().chain(self.notes.iter().cloned()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
 

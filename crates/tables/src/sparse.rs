@@ -7,27 +7,38 @@ use std::collections::HashSet;
 
 use super::columns::{Columns, ROWS_TO_JUDGE_TEXT};
 use super::layout::{LABEL_PREFIX, Role};
+use earcon_model::wording::counted;
 
-/// Takes the role of a label from such columns.
-pub(super) fn set_aside(roles: &mut [Role], columns: &Columns<'_>) {
+/// Takes the role of a label from such columns. Returns a sentence about each other column of text
+/// that some rows leave empty without need: these rows are series of their own.
+pub(super) fn set_aside(roles: &mut [Role], columns: &Columns<'_>) -> Vec<String> {
     let rows = columns.data.len();
     if rows < ROWS_TO_JUDGE_TEXT {
-        return;
+        return Vec::new();
     }
     let is_text = |column: usize| {
         matches!(roles[column], Role::Label(_))
             && columns.names[column].strip_prefix(LABEL_PREFIX).is_none_or(str::is_empty)
     };
-    let is_sparse = |column: usize| columns.cells(column).count() * 2 < rows;
-    let sparse: Vec<usize> = (0..roles.len()).filter(|column| is_text(*column) && is_sparse(*column)).collect();
-    for column in sparse {
+    let filled = |column: usize| columns.cells(column).count();
+    let partly: Vec<usize> =
+        (0..roles.len()).filter(|column| is_text(*column) && (1..rows).contains(&filled(*column))).collect();
+    let mut notes = Vec::new();
+    for column in partly {
         let telling = |left_out: Option<usize>| different_rows(roles, columns, left_out);
-        if telling(None) == telling(Some(column)) {
+        if telling(None) != telling(Some(column)) {
+            continue;
+        }
+        if filled(column) * 2 < rows {
             roles[column] = Role::Unused(
                 "it is empty in most rows and tells none of one time apart; call it label.<name> to keep it",
             );
+        } else {
+            let (name, empty) = (&columns.names[column], counted((rows - filled(column)) as u64, "row", "rows"));
+            notes.push(format!("column {name:?} is empty in {empty} of {rows}, which become a series without it"));
         }
     }
+    notes
 }
 
 /// The number of different times, KPIs and labels in the rows, without one column.

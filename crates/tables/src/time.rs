@@ -71,7 +71,11 @@ impl TimeReader {
     fn at(&self, text: &str, civil: DateTime) -> Option<Moment> {
         let is_day_number = || self.format == TimeFormat::Excel && !text.contains('.');
         if civil.time() == Time::midnight() && (self.date(text).is_some() || is_day_number()) {
-            return Some(Moment::At(civil.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond()));
+            let first = civil.to_zoned(self.zone.clone()).ok()?;
+            // Zones that moved across the date line have skipped a whole day.
+            if first.date() == civil.date() {
+                return Some(Moment::At(first.timestamp().as_millisecond()));
+            }
         }
         Moment::of(civil, &self.zone)
     }

@@ -113,6 +113,13 @@ fn a_day_alone_begins_with_its_first_moment() {
         assert_eq!(outcome.samples[0].sample.timestamp_ms, expected.as_millisecond(), "{zone}");
         assert_eq!((outcome.problems.len(), warning), (0, None));
     }
+    let (apia, _) = in_zone("Pacific/Apia", "day,load\n2011-12-29,1\n2011-12-30,2\n2011-12-31,3\n");
+    assert_eq!(apia.samples.len(), 2);
+    assert!(
+        apia.problem_texts()[0].starts_with("line 3: 2011-12-30T00:00:00 does not exist"),
+        "{:?}",
+        apia.problem_texts()
+    );
 }
 
 #[test]

@@ -25,6 +25,8 @@ fn a_comment_in_few_rows_splits_no_series() {
     // So does one that most rows have.
     let most = read(&table("load,zone", |i| format!("{i},{}", if i % 3 == 0 { "" } else { "a" })));
     assert_eq!(most.samples.iter().filter(|one| one.labels.as_str() == "zone:a").count(), 26);
+    let warning = most.warning.unwrap();
+    assert_eq!(warning, "column \"zone\" is empty in 14 rows of 40, which become a series without it");
 }
 
 #[test]
