@@ -149,3 +149,16 @@ async fn a_repeated_header_is_refused_and_samples_that_replace_each_other_are_to
     let (_, answer) = server.ingest(&json!({"samples": [row(4)]})).await;
     assert_eq!(answer.get("replaced"), None, "of another request: {answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_parameter_takes_no_samples() {
+    let server = Server::start().await;
+    let rows = json!({"samples": [{"kpi": "a", "value": 1}]});
+    for query in ["backfil=true", "backfill=true&dry_run=true"] {
+        let url = server.workspace_url(&format!("/kpis/ingest?{query}"));
+        let answer = server.http().post(url).json(&rows).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{query}");
+        assert!(answer.text().await.unwrap().contains("unknown field"), "{query}");
+    }
+    assert_eq!(server.get("/kpis").await.1["kpis"], json!([]));
+}
