@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::attribute::{Any, base64};
-use super::json::FORMER;
+use super::json::{FORMER, NO_KIND};
 use super::points;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
@@ -122,7 +122,11 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
     if is_former {
         return former(batch, row, &format!("metric {name:?}"));
     }
-    let Some((field, data)) = data else { return Ok(()) };
+    let Some((field, data)) = data else {
+        batch.reject(*row, format!("metric {name:?}: {NO_KIND}"))?;
+        *row += 1;
+        return Ok(());
+    };
     let (mut temporality, mut monotonic) = (Temporality::Unspecified, false);
     let mut fields = Fields::new(data);
     while let Some(found) = fields.next()? {

@@ -21,8 +21,8 @@ use crate::error::IntakeError;
 use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::raw_series::LabelPairs;
 use crate::strict_json::{Object, nullable, utf8};
-pub(super) use former::FORMER;
-use former::Former;
+pub(super) use former::{FORMER, NO_KIND};
+use former::{Former, Misplaced};
 use number::{Enumeration, Number};
 use snake_case::SnakeCase;
 
@@ -65,6 +65,11 @@ impl Reader<'_, '_> {
 
     fn metric(&mut self, raw: &RawValue, resource: &LabelPairs<'_>) -> Result<(), IntakeError> {
         let Some(metric) = self.parse::<WireMetric<'_>>(raw, "a metric")? else { return Ok(()) };
+        match metric.kinds().count() {
+            0 => return self.refuse(format!("metric {:?}: {NO_KIND}", metric.name)),
+            1 => {}
+            _ => return self.refuse(format!("metric {:?}: it has data of two kinds", metric.name)),
+        }
         for (kind, points) in metric.kinds() {
             let WireMetric { name, description, unit, .. } = &metric;
             let described = Metric { name, description, unit, kind, resource };
@@ -104,6 +109,15 @@ struct Request<'a> {
     resource_metrics: Vec<&'a RawValue>,
     #[serde(default, rename = "resource_metrics")]
     _snake_case: SnakeCase,
+    #[serde(
+        default,
+        rename = "resourceSpans",
+        alias = "resourceLogs",
+        alias = "resourceProfiles",
+        alias = "scopeMetrics",
+        alias = "metrics"
+    )]
+    _misplaced: Misplaced,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +130,8 @@ struct ResourceMetrics<'a> {
     _snake_case: SnakeCase,
     #[serde(default, rename = "instrumentationLibraryMetrics", alias = "instrumentation_library_metrics")]
     _former: Former,
+    #[serde(default, rename = "scopeSpans", alias = "scopeLogs", alias = "metrics")]
+    _misplaced: Misplaced,
 }
 
 #[derive(Deserialize)]
@@ -309,7 +325,8 @@ impl DataPoint {
         let (count, sum) = (self.count.whole()?, self.sum.map(Number::float));
         let body = match kind {
             Kind::Gauge | Kind::Sum { .. } => match (self.as_double, self.as_int) {
-                (Some(number), _) => Body::Number(number.float()),
+                (Some(_), Some(_)) => return Err("it has two values, asDouble and asInt".to_owned()),
+                (Some(number), None) => Body::Number(number.float()),
                 (None, Some(number)) => {
                     Body::Number(number.signed().map_err(|error| format!("asInt: {error}"))? as f64)
                 }
