@@ -16,4 +16,5 @@ mod panics;
 mod shadowing;
 mod timers;
 
+pub(in crate::actors) use handle::StreamEnd;
 pub use handle::{Erased, StreamBatches, StreamHandle, StreamId, Training};

@@ -12,13 +12,15 @@ use jiff::tz::TimeZone;
 use super::output::{DATA, UNAVAILABLE, USAGE, complain, say};
 use crate::config::Config;
 use crate::sources::admissible::{SampleTimes, would_refuse};
-use crate::sources::chunks::preview;
+use crate::sources::chunks::{FileError, any_sample, preview};
 use crate::sources::replay::{self, ReplayError, ReplayOptions};
 use earcon_model::wording::counted;
 use earcon_model::{Arrival, KpiName, WorkspaceId};
 use earcon_streams::{StreamOptions, StreamSettings};
 use earcon_tables::xlsx::is_sheet;
-use earcon_tables::{ColumnDescription, DecimalSign, Description, Order, TableOptions, TimeFormat, name_from};
+use earcon_tables::{
+    ColumnDescription, DecimalSign, Description, Order, SourceSample, TableOptions, TimeFormat, name_of_file,
+};
 
 /// Samples that a dry run shows.
 const SHOWN: usize = 5;
@@ -83,7 +85,7 @@ impl TableArgs {
     fn options(&self, file: &Path) -> TableOptions {
         TableOptions {
             kpi: self.kpi.clone(),
-            fallback: name_from(&file.file_stem().unwrap_or_default().to_string_lossy()),
+            fallback: name_of_file(&file.file_name().unwrap_or_default().to_string_lossy()),
             time_format: self.time_format,
             decimal: self.decimal,
             time_zone: self.time_zone.clone().unwrap_or(TimeZone::UTC),
@@ -113,12 +115,18 @@ fn run(
     arrival: Arrival,
 ) -> ExitCode {
     if table.dry_run {
-        let shown = scoring(config)
-            .and_then(|scoring| files.iter().try_for_each(|file| show(file, &table.options(file), &scoring)));
-        return shown.map_or_else(
-            |problem| {
+        let times = match scoring(config) {
+            Ok(times) => times,
+            Err(problem) => {
                 complain(&problem);
-                ExitCode::from(USAGE)
+                return ExitCode::from(USAGE);
+            }
+        };
+        let shown = files.iter().try_for_each(|file| show(file, &table.options(file), &times));
+        return shown.map_or_else(
+            |(code, problem)| {
+                complain(&problem);
+                ExitCode::from(code)
             },
             |()| ExitCode::SUCCESS,
         );
@@ -170,12 +178,13 @@ fn scoring(config: Option<&Path>) -> Result<SampleTimes, String> {
     Ok(SampleTimes::new(Arc::new(settings)))
 }
 
-/// Shows how a file is understood.
-fn show(path: &Path, options: &TableOptions, times: &SampleTimes) -> Result<(), String> {
+/// Shows how a file is understood. An error has the exit code with which the file would be sent.
+fn show(path: &Path, options: &TableOptions, times: &SampleTimes) -> Result<(), (u8, String)> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(|error| named(&error))?;
+    let open = || File::open(path).map_err(|error| (UNAVAILABLE, named(&error)));
+    let unreadable = |error: FileError| (DATA, named(&error));
     let workbook = is_sheet(&path.to_string_lossy());
-    let preview = preview(file, workbook, options).map_err(|error| named(&error))?;
+    let preview = preview(open()?, workbook, options).map_err(unreadable)?;
     let Description { separator, decimal, time_format, time_zone, order, columns } = preview.description;
     let separator = if separator == '\t' { "tab".to_owned() } else { format!("{separator:?}") };
     let decimal = if decimal == DecimalSign::Comma { "comma" } else { "point" };
@@ -204,7 +213,8 @@ fn show(path: &Path, options: &TableOptions, times: &SampleTimes) -> Result<(), 
         preview.problems.iter().take(SHOWN).for_each(|problem| say(&format!("  {problem}")));
         say_more(preview.problems.len());
     }
-    let refused = would_refuse(&preview.samples, times, jiff::Timestamp::now().as_millisecond());
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let refused = would_refuse(&preview.samples, times, now_ms);
     if refused.count > 0 {
         let count = counted(refused.count as u64, "sample", "samples");
         say(&format!("{count} would be refused by a server with this configuration:"));
@@ -213,6 +223,10 @@ fn show(path: &Path, options: &TableOptions, times: &SampleTimes) -> Result<(), 
     }
     if let Some(warning) = preview.warning {
         say(&format!("warning: {warning}"));
+    }
+    let good = |sample: &SourceSample| would_refuse(std::slice::from_ref(sample), times, now_ms).count == 0;
+    if refused.count == preview.samples.len() && !any_sample(open()?, workbook, options, good).map_err(unreadable)? {
+        return Err((DATA, named(&"no sample would be accepted")));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ mod spark;
 mod table;
 mod times;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use self::times::{duration_ms, time_ms};
 use super::output::complain;
 use super::server::{ServerArgs, block_on, failed};
+use crate::telemetry::{plain, plain_lines};
 use earcon_model::{IdError, KpiName};
 
 /// Rows of one request. The server returns no more.
@@ -80,14 +81,14 @@ pub(super) fn run(args: &QueryArgs) -> ExitCode {
             Some(kpi) if !args.anomalies => match history(&workspace, kpi, args).await {
                 Ok(history) => Ok(match args.format {
                     Format::Table => table::history(&history, &symbol(&workspace, kpi).await),
-                    Format::Csv => rows::history_csv(&history),
+                    Format::Csv => csv(rows::history_csv(&history)),
                     Format::Json => json(&history),
                 }),
                 Err(error) => Err(error),
             },
             _ => anomalies(&workspace, args).await.map(|anomalies| match args.format {
                 Format::Table => table::anomalies(&anomalies),
-                Format::Csv => rows::anomalies_csv(&anomalies),
+                Format::Csv => csv(rows::anomalies_csv(&anomalies)),
                 Format::Json => json(&anomalies),
             }),
         };
@@ -142,8 +143,14 @@ async fn anomalies(workspace: &Workspace, args: &QueryArgs) -> Result<Vec<Anomal
 }
 
 fn json(answer: &impl serde::Serialize) -> String {
-    // Strings and numbers always serialise.
-    serde_json::to_string(answer).unwrap_or_default() + "\n"
+    // Strings and numbers always serialise. Escapes within texts are the same JSON.
+    let text = serde_json::to_string(answer).unwrap_or_default();
+    plain(&text).into_owned() + "\n"
+}
+
+/// CSV has no escapes, so a file or another program gets the texts as they are.
+fn csv(text: String) -> String {
+    if io::stdout().is_terminal() { plain_lines(&text).into_owned() } else { text }
 }
 
 fn print(text: &str) -> ExitCode {

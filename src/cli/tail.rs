@@ -19,6 +19,7 @@ use self::line::Lines;
 use super::output::complain;
 use super::server::{ServerArgs, block_on, failed};
 use crate::live::Conflation;
+use crate::telemetry::plain;
 use earcon_model::EventType;
 
 #[derive(Args)]
@@ -214,8 +215,9 @@ impl Screen {
     }
 
     fn message(&mut self, message: &impl Serialize) -> io::Result<()> {
+        // Escapes within texts are the same JSON.
         let text = serde_json::to_string(message)?;
-        writeln!(self.out, "{text}")?;
+        writeln!(self.out, "{}", plain(&text))?;
         self.out.flush()
     }
 }

@@ -13,6 +13,7 @@ mod notes;
 mod otlp;
 pub(crate) mod parse;
 mod remote_write;
+mod replaced;
 mod rules;
 pub(crate) mod state;
 pub(crate) mod statsd;

@@ -1,8 +1,9 @@
 //! Reads a table on a separate thread, a few portions ahead of the consumer.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 
+use flate2::bufread::MultiGzDecoder;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -14,6 +15,9 @@ use earcon_tables::{Description, Order, RowProblem, TableError, TableOptions, Ta
 
 /// Number of portions that are read ahead.
 const READ_AHEAD: usize = 4;
+
+/// The first bytes of gzip (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Number of problems after which a portion without samples is sent.
 const PROBLEMS_TOGETHER: usize = 100;
@@ -64,7 +68,7 @@ pub fn preview(file: File, workbook: bool, options: &TableOptions) -> Result<Pre
         let unread = sheet.warning();
         return preview_table(Cursor::new(sheet.csv), unread, options);
     }
-    preview_table(file, None, options)
+    preview_table(plain(file, u64::MAX)?, None, options)
 }
 
 fn preview_table(input: impl Read, unread: Option<String>, options: &TableOptions) -> Result<Preview, FileError> {
@@ -79,8 +83,32 @@ fn preview_table(input: impl Read, unread: Option<String>, options: &TableOption
     if rows.describe().order != Order::NewestFirst {
         samples.iter().for_each(|sample| order.see(sample));
     }
-    let warning = join(warning(&rows, unread), order.warning());
+    let warning = join(join(warning(&rows, unread), rows.clock_warning()), order.warning());
     Ok(Preview { description: rows.describe(), samples, problems, warning })
+}
+
+/// Whether a sample of `file` is good. Reads until the first one that is. Blocks.
+///
+/// # Errors
+/// If the file cannot be read so far.
+pub fn any_sample(
+    file: File,
+    workbook: bool,
+    options: &TableOptions,
+    good: impl Fn(&SourceSample) -> bool,
+) -> Result<bool, FileError> {
+    let input: Box<dyn Read> =
+        if workbook { Box::new(Cursor::new(convert(file)?.csv)) } else { plain(file, u64::MAX)? };
+    let mut rows = TableReader::new(input, options)?;
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    while rows.read_row(&mut samples, &mut problems)? {
+        if samples.iter().any(&good) {
+            return Ok(true);
+        }
+        samples.clear();
+        problems.clear();
+    }
+    Ok(false)
 }
 
 fn warning<R: Read>(rows: &TableReader<R>, unread: Option<String>) -> Option<String> {
@@ -107,16 +135,20 @@ pub struct Portion {
     pub problems: Vec<RowProblem>,
     /// A warning about the whole table, with the first portion or the last one.
     pub warning: Option<String>,
+    /// With the last portion: samples whose value replaces that of an earlier one of their time.
+    pub replaced: u64,
     /// Rows read since the previous portion.
     pub rows: u64,
     /// Bytes of the table read so far. For a workbook, bytes of the CSV it was converted to.
     pub bytes_read: u64,
 }
 
-/// Starts reading `file`, a workbook or CSV, into batches.
+/// Starts reading `file`, a workbook or CSV, into batches. CSV may be compressed with gzip; then it
+/// has at most `most_bytes` bytes when it is decompressed.
 pub fn read_ahead(
     file: File,
     workbook: bool,
+    most_bytes: u64,
     options: TableOptions,
     batcher: Batcher,
 ) -> (mpsc::Receiver<Portion>, JoinHandle<Result<(), FileError>>) {
@@ -127,9 +159,38 @@ pub fn read_ahead(
             let unread = sheet.warning();
             return read_portions(Cursor::new(sheet.csv), unread, &options, batcher, &sender);
         }
-        read_portions(file, None, &options, batcher, &sender)
+        read_portions(plain(file, most_bytes)?, None, &options, batcher, &sender)
     });
     (receiver, reader)
+}
+
+/// A file of CSV, decompressed if it is gzip, with every member.
+fn plain(mut file: File, most_bytes: u64) -> Result<Box<dyn Read + Send>, FileError> {
+    let mut begin = Vec::new();
+    file.by_ref().take(GZIP.len() as u64).read_to_end(&mut begin).map_err(TableError::Io)?;
+    let is_gzip = begin == GZIP;
+    let whole = Cursor::new(begin).chain(file);
+    if !is_gzip {
+        return Ok(Box::new(whole));
+    }
+    Ok(Box::new(AtMost { input: MultiGzDecoder::new(BufReader::new(whole)), left: most_bytes, most_bytes }))
+}
+
+/// Ends with an error if there is more.
+struct AtMost<R> {
+    input: R,
+    left: u64,
+    most_bytes: u64,
+}
+
+impl<R: Read> Read for AtMost<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer).map_err(|error| io::Error::new(error.kind(), format!("gzip: {error}")))?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            io::Error::other(format!("the file has more than {} MiB when it is decompressed", self.most_bytes >> 20))
+        })?;
+        Ok(read)
+    }
 }
 
 fn convert(file: File) -> Result<Sheet, FileError> {
@@ -174,7 +235,7 @@ fn send_in_order(mut rows: TableReader<impl Read>, portions: &mut Portions<'_>) 
                 }
             }
             Ok(true) => {}
-            end => return portions.end(end.map(|_| ())),
+            end => return portions.end(end.map(|_| ()), rows.clock_warning()),
         }
     }
 }
@@ -198,7 +259,7 @@ fn send_sorted(mut rows: TableReader<impl Read>, portions: &mut Portions<'_>) ->
             return Ok(());
         }
     }
-    portions.end(outcome.map(|_| ()))
+    portions.end(outcome.map(|_| ()), rows.clock_warning())
 }
 
 /// Collects and sends portions.
@@ -230,13 +291,14 @@ impl Portions<'_> {
     }
 
     /// Sends the rest. A file whose rows replace each other is refused as a whole, if no sample of
-    /// it was sent.
-    fn end(&mut self, outcome: Result<(), TableError>) -> Result<(), FileError> {
+    /// it was sent. `clocks` is a warning about hours that clocks repeat.
+    fn end(&mut self, outcome: Result<(), TableError>, clocks: Option<String>) -> Result<(), FileError> {
         if let (false, Err(TableError::RepeatedTimes { .. })) = (self.sent, &outcome) {
             return Ok(outcome?);
         }
         let rest = self.batcher.finish();
-        self.next.warning = join(self.next.warning.take(), self.order.warning());
+        self.next.warning = join(join(self.next.warning.take(), clocks), self.order.warning());
+        self.next.replaced = self.order.replaced();
         let _no_consumer = !self.send(rest);
         Ok(outcome?)
     }
@@ -249,12 +311,14 @@ mod tests {
     use super::*;
     use earcon_tables::name_from;
 
+    const MOST: u64 = 1 << 20;
+
     async fn read(content: &[u8], workbook: bool) -> (Vec<Portion>, Result<(), FileError>) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         file.rewind().unwrap();
         let options = TableOptions::new(name_from("doors"));
-        let (mut receiver, reader) = read_ahead(file, workbook, options, Batcher::new(2, 0.0));
+        let (mut receiver, reader) = read_ahead(file, workbook, MOST, options, Batcher::new(2, 0.0));
         let mut portions = Vec::new();
         while let Some(portion) = receiver.recv().await {
             portions.push(portion);
@@ -277,6 +341,40 @@ mod tests {
             let warning = portions.iter().find_map(|portion| portion.warning.clone());
             assert_eq!(warning.is_some_and(|text| text.contains("newest first")), warned);
         }
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(text).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    #[tokio::test]
+    async fn gzip_is_read_as_the_file_that_it_holds() {
+        let two = [gzip(b"time,value\n1,1\n"), gzip(b"2,2\n3,3\n")].concat();
+        let (portions, end) = read(&two, false).await;
+        assert!(end.is_ok());
+        assert_eq!(portions.iter().map(|portion| portion.rows).sum::<u64>(), 3, "every member");
+        let cut = &gzip(&b"time,value\n1,1\n2,2\n".repeat(1_000))[..60];
+        let (_, end) = read(cut, false).await;
+        assert!(end.unwrap_err().to_string().contains("gzip"));
+        let large = format!("time,value\n{}", (1..400_000).map(|i| format!("{i},1\n")).collect::<String>());
+        let (_, end) = read(&gzip(large.as_bytes()), false).await;
+        assert!(end.unwrap_err().to_string().contains("more than 1 MiB when it is decompressed"));
+        let (_, end) = read(&gzip(&gzip(b"time,value\n1,1\n")), false).await;
+        assert!(end.unwrap_err().to_string().starts_with("this is gzip, not CSV"));
+    }
+
+    #[tokio::test]
+    async fn rows_that_replace_each_other_and_repeated_hours_are_told_at_the_end() {
+        let (portions, end) = read(b"time,value\n1,1\n2,2\n2,3\n2,4\n3,3\n4,4\n", false).await;
+        assert!(end.is_ok());
+        assert_eq!(portions.iter().map(|portion| portion.replaced).collect::<Vec<_>>(), [0, 0, 2]);
+        let repeated = "time,value\n2025-10-26T02:30[Europe/Berlin],1\n2025-10-26T02:30[Europe/Berlin],2\n";
+        let (portions, end) = read(repeated.as_bytes(), false).await;
+        assert!(end.is_ok());
+        let warning = portions.last().unwrap().warning.clone().unwrap();
+        assert!(warning.starts_with("2 rows lie in an hour that the clocks repeat"), "{warning}");
     }
 
     #[test]
@@ -302,7 +400,7 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
             file.rewind().unwrap();
             let options = TableOptions::new(name_from("doors"));
-            let (mut receiver, reader) = read_ahead(file, false, options, Batcher::new(1_000, 0.0));
+            let (mut receiver, reader) = read_ahead(file, false, MOST, options, Batcher::new(1_000, 0.0));
             let mut samples = 0;
             while let Some(portion) = receiver.recv().await {
                 samples += portion.samples.len();

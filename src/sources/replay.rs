@@ -59,6 +59,8 @@ pub struct Summary {
     pub accepted: u64,
     /// Number of them that were not newer than the newest of their series: stored, but not scored.
     pub late: u64,
+    /// Those of them that replace the value of an earlier one of the file at the same time.
+    pub replaced: u64,
     /// Samples that the server refused.
     pub rejected: u64,
     /// Those of them that are older than the server's history keeps.
@@ -77,8 +79,13 @@ impl fmt::Display for Summary {
             f.write_str("stopped before the end: ")?;
         }
         f.write_str(&counted(self.accepted, "sample accepted", "samples accepted"))?;
-        if self.late > 0 {
-            write!(f, " ({}: stored, not scored)", counted(self.late, "late", "late"))?;
+        let late = self.late.saturating_sub(self.replaced);
+        let late = (late > 0).then(|| format!("{}: stored, not scored", counted(late, "late", "late")));
+        let replaced = counted(self.replaced, "replaces", "replace");
+        let replaced = (self.replaced > 0).then(|| format!("{replaced} an earlier value of the same time"));
+        let told: Vec<String> = late.into_iter().chain(replaced).collect();
+        if !told.is_empty() {
+            write!(f, " ({})", told.join("; "))?;
         }
         write!(f, ", {}", counted(self.rejected, "rejected", "rejected"))?;
         write!(f, ", {} skipped", counted(self.skipped, "row or cell", "rows or cells"))?;
@@ -152,7 +159,7 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     let (file, size) = open(&options.file)?;
     let most = if options.arrival == Arrival::Backfill { HISTORY_SAMPLES } else { BATCH_SAMPLES };
     let workbook = is_sheet(&options.file.to_string_lossy());
-    let (portions, reader) = read_ahead(file, workbook, options.table, Batcher::new(most, options.speed));
+    let (portions, reader) = read_ahead(file, workbook, u64::MAX, options.table, Batcher::new(most, options.speed));
     let mut replay = Replay { poster, pacer: Pacer::new(options.speed), progress: Progress::for_bytes(size), summary };
 
     let outcome = tokio::select! {
@@ -202,6 +209,7 @@ impl Replay {
         let started = Instant::now();
         while let Some(portion) = portions.recv().await {
             self.show_problems(&portion);
+            self.summary.replaced += portion.replaced;
             if let Some(newest) = portion.samples.iter().map(|s| s.sample.timestamp_ms).max() {
                 tokio::time::sleep(self.pacer.wait(newest, started.elapsed())).await;
                 self.deliver(&portion.samples).await?;

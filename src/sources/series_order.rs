@@ -58,6 +58,11 @@ impl SeriesOrder {
         }
     }
 
+    /// How many samples replace an earlier one of their series and time.
+    pub(super) fn replaced(&self) -> u64 {
+        self.replaced
+    }
+
     /// Sentences about samples that are late or replace others. `None` if there are none.
     pub(super) fn warning(&self) -> Option<String> {
         super::chunks::join(self.late_warning(), self.replaced_warning())

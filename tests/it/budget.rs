@@ -45,3 +45,30 @@ async fn new_series_are_refused_without_memory_and_known_ones_go_on() {
     let (_, answer) = server.ingest(&series(0..10)).await;
     assert_eq!(answer["accepted"], 10, "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_kpi_whose_samples_are_all_refused_leaves_nothing() {
+    let clock = std::sync::Arc::new(earcon_model::ManualClock::at(START));
+    let (late, armed) = (clock.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true)));
+    // The samples are good when they come in, and too old when they are scored.
+    let before_scoring: earcon::actors::context::BeforeScoring = std::sync::Arc::new(move |_, _| {
+        if armed.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            late.advance(100 * 86_400_000);
+        }
+    });
+    let faults = earcon::actors::context::Faults { before_scoring: Some(before_scoring), ..Default::default() };
+    let overrides = earcon::app::Overrides { clock: clock.clone(), faults, ..Default::default() };
+    let server =
+        Server::start_with(&[("streams.max_kpis", json!(1)), ("storage.history_days", json!(90))], overrides).await;
+    let refused = json!({"samples": [{"kpi": "ghost", "timestamp": START, "value": 1}]});
+    let (status, answer) = server.ingest(&refused).await;
+    assert!(status == 400 && answer["too_old"]["count"] == 1, "{answer}");
+    crate::support::eventually("its memory is free", async || {
+        (server.metric("earcon_series_memory_bytes").await == 0.0).then_some(())
+    })
+    .await;
+    assert_eq!(server.get("/kpis/ghost").await.0, 404);
+    let good = |kpi: &str| json!({"samples": [{"kpi": kpi, "value": 1}]});
+    assert_eq!(server.ingest(&good("good")).await.0, 200, "it takes no place of the limit");
+    assert_eq!(server.ingest(&good("ghost")).await.0, 400, "there is room for one");
+}

@@ -36,6 +36,25 @@ fn wrong_arguments_exit_with_64() {
 }
 
 #[test]
+fn a_dry_run_of_a_file_ends_as_sending_it_would() {
+    let dir = TempDir::new().unwrap();
+    let code = |content: &str| {
+        let file = dir.path().join("a.csv");
+        std::fs::write(&file, content).unwrap();
+        let output = earcon(&["backfill", "--dry-run", file.to_str().unwrap()]);
+        (output.status.code().unwrap(), said(&output))
+    };
+    let old = "2001-01-01 00:00,1\n".repeat(150);
+    let (refused, text) = code(&format!("time,load\n{old}"));
+    assert!(refused == 65 && text.contains("no sample would be accepted"), "{text}");
+    let today = jiff::Timestamp::now();
+    let (good, text) = code(&format!("time,load\n{old}{today},1\n"));
+    assert_eq!(good, 0, "a good row below the first ones: {text}");
+    assert_eq!(code("time,load\nnoon,1\n").0, 65);
+    assert_eq!(earcon(&["backfill", "--dry-run", "/nowhere.csv"]).status.code(), Some(69));
+}
+
+#[test]
 fn config_check_reports_every_problem() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("earcon.toml");

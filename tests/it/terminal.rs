@@ -272,3 +272,26 @@ async fn tail_with_a_rate_counts_every_event_and_ends_with_the_newest() {
     }
     assert_eq!((events, newest), (20, json!(20.0)), "each event counts once, the newest value arrives");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_that_reorder_text_are_escaped_in_json_and_kept_in_csv_for_programs() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    let mut tail = Running::start(&["tail", "--since", "snapshot", "--url", &url, "--json"]);
+    line(&mut tail, "snapshot");
+    let row = json!({"kpi": "a", "labels": {"l": "x\u{202e}y"}, "timestamp": START, "value": 1});
+    assert_eq!(server.ingest(&json!({"samples": [row]})).await.0, 200);
+    let shown = line(&mut tail, "\"samples\"");
+    assert!(shown.contains("x\\u202ey") && !shown.contains('\u{202e}'), "{shown}");
+    let event: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(event["data"]["series"][0]["labels"]["l"], "x\u{202e}y", "it is the same text");
+    let query = ["query", "a", "--url", &url, "--from", "2026-01-01T00:00Z", "--to", "2026-01-01T00:10Z", "--format"];
+    let json = eventually("history has the sample", async || {
+        let json = run(&[&query[..], &["json"]].concat(), &[]).await.out;
+        json.contains("[[").then_some(json)
+    })
+    .await;
+    assert!(json.contains("x\\u202ey") && !json.contains('\u{202e}'), "{json}");
+    let csv = run(&[&query[..], &["csv"]].concat(), &[]).await.out;
+    assert!(csv.contains("x\u{202e}y"), "a program gets the text as it is: {csv}");
+}

@@ -45,6 +45,44 @@ async fn file_import_reports_progress_and_bad_cells() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn gzip_files_are_read_and_rows_that_replace_each_other_are_counted() {
+    use std::io::Write as _;
+    let server = Server::start_with(&[("ingest.max_upload_megabytes", json!(1))], Default::default()).await;
+    let gzip = |text: &str| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    let text = format!("time,load\n{START},1\n{START},2\n{},3\n{},4\n", START + 2_000, START + 1_000);
+    let (status, lines) = upload(&server, "name=shop.csv.gz", "application/gzip", gzip(&text)).await;
+    let last = lines.last().unwrap();
+    assert_eq!((status, &last["accepted"], &last["late"], &last["replaced"]), (200, &json!(4), &json!(2), &json!(1)));
+    let warning = last["warning"].as_str().unwrap();
+    assert!(warning.contains("1 sample comes after") && warning.contains("1 sample has the same series"), "{warning}");
+    let rows: String = (0..200_000).map(|i| format!("{},1\n", START + i)).collect();
+    let (_, lines) = upload(&server, "name=a.csv.gz", "text/csv", gzip(&format!("time,load\n{rows}"))).await;
+    let error = lines.last().unwrap()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("more than 1 MiB when it is decompressed"), "{error}");
+    let (status, lines) = upload(&server, "name=a.csv", "text/csv", b"PK\x03\x04\x14\0".to_vec()).await;
+    let detail = lines[0]["detail"].as_str().unwrap();
+    assert!(status == 400 && detail.starts_with("this is a zip archive, not CSV"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_that_clocks_repeat_are_told_in_preview_and_answer() {
+    let server = Server::start_with(&[("storage.history_days", json!(3_650))], Default::default()).await;
+    let text = "time,load\n2025-10-26 02:30,1\n2025-10-26 02:30,2\n2026-03-29 02:30,3\n";
+    for dry_run in [true, false] {
+        let query = format!("time_zone=Europe/Berlin&dry_run={dry_run}");
+        let (status, lines) = upload(&server, &query, "text/csv", text.into()).await;
+        let last = lines.last().unwrap();
+        assert_eq!((status, &last["skipped"]), (200, &json!(1)), "{last}");
+        assert!(last["warning"].as_str().unwrap().contains("2 rows lie in an hour that the clocks repeat"), "{last}");
+        assert!(last["problems"][0].as_str().unwrap().contains("the clocks of Europe/Berlin skip it"), "{last}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn file_with_one_value_per_row_names_its_kpis() {
     let server = Server::start().await;
     let text = format!("timestamp,metric,value,label.region\n{START},sales,5,eu\n{START},visits,7,us\n");

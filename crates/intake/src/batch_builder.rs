@@ -508,7 +508,8 @@ impl<'c> Batch<'c> {
     fn refuse_joint(&mut self, target: &Target) -> Route {
         let kpi = &target.kpi;
         self.reasons.push(format!(
-            "{kpi} is already the name of another series of this request, whose name has other parts; rename one of them"
+            "{kpi} is already the name of another series of this request, whose name has other parts or is written with \
+             other characters that look alike; rename one of them"
         ));
         Route::Rejected(self.reasons.len() as u32 - 1)
     }

@@ -36,7 +36,13 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Parses the unit's name in InfluxDB 1 or 2.
+    /// Parses the unit's name in InfluxDB 2, which has no minutes: there `m` may be meant as
+    /// anything.
+    pub fn parse_second(name: &str) -> Option<Self> {
+        matches!(name, "" | "ns" | "us" | "ms" | "s").then(|| Self::parse(name)).flatten()
+    }
+
+    /// Parses the unit's name in InfluxDB 1, or in InfluxDB 2.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "" | "n" | "ns" => Self::Nanoseconds,

@@ -27,4 +27,7 @@ pub use error::IntakeError;
 pub use raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 pub use rules::Rules;
 pub use series_cache::SeriesCache;
-pub use time::parse_time;
+pub use time::{other_unit, parse_time};
+
+#[cfg(test)]
+mod spellings;

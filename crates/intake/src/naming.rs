@@ -1,9 +1,10 @@
 //! Makes names of other systems legal in Earcon: the one place for all protocols and files.
 //!
 //! Two different names never become one. A name that is legal stays as it is. From any other, what
-//! is illegal is replaced or cut, and eight digits of a hash of the whole name are appended. Text
+//! is illegal is replaced or cut, and sixteen digits of a hash of the whole name are appended. Text
 //! of any script is legal, so such names stay readable. It is composed first (Unicode NFC): equal
-//! characters then have equal bytes.
+//! characters then have equal bytes. One name in two such spellings is one name, but never within
+//! one request, see [`spelling`].
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use earcon_model::{KpiName, Labels};
 
 /// Bytes of the hash and the `_` in front of it.
-const HASH: usize = 9;
+const HASH: usize = 17;
 
 /// The name of a KPI. At the start, characters other than letters and digits are removed. `None` if
 /// the text is empty.
@@ -93,6 +94,16 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Tells spellings of one name apart: 0 for composed characters, else a hash of the bytes. A sender
+/// that uses two spellings in one request means two names, so the later one is refused.
+pub fn spelling(text: &str) -> u64 {
+    match composed(text) {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(composed) if composed == text => 0,
+        Cow::Owned(_) => xxh3_64(text.as_bytes()).max(1),
+    }
+}
+
 fn replace(text: &str, legal: impl Fn(char) -> bool) -> String {
     text.chars().map(|c| if legal(c) { c } else { '_' }).collect()
 }
@@ -103,7 +114,7 @@ fn hashed(text: &str, original: &str, longest: usize) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}_{:08x}", text[..end].trim_end_matches('_'), xxh3_64(original.as_bytes()) as u32)
+    format!("{}_{:016x}", text[..end].trim_end_matches('_'), xxh3_64(original.as_bytes()))
 }
 
 #[cfg(test)]
@@ -131,7 +142,7 @@ mod tests {
 
     #[test]
     fn illegal_names_stay_readable_and_end_in_a_hash() {
-        let hash = |text: &str| format!("{:08x}", xxh3_64(text.as_bytes()) as u32);
+        let hash = |text: &str| format!("{:016x}", xxh3_64(text.as_bytes()));
         for (text, readable) in [
             ("Requests / s", "Requests___s"),
             ("_hidden", "hidden"),
@@ -167,13 +178,44 @@ mod tests {
     fn joined_parts_stay_apart() {
         assert_eq!(joined(&["a.b", "c"], 1), "a.b.c");
         assert_eq!(joined(&["a", "b", "c"], 0), "a.b.c");
-        let hash = |text: &str| format!("{:08x}", xxh3_64(text.as_bytes()) as u32);
+        let hash = |text: &str| format!("{:016x}", xxh3_64(text.as_bytes()));
         assert_eq!(joined(&["a", "b.c"], 1), format!("a.b.c_{}", hash("a\u{1f}b.c")));
         assert_eq!(joined(&["a", "é.c"], 1).split_once('_').unwrap().1, hash("a\u{1f}é.c"));
         assert_eq!(joined(&["a", "e\u{301}.c"], 1).split_once('_').unwrap().1, hash("a\u{1f}é.c"), "composed");
         let names =
             [joined(&["a.b", "c"], 1), joined(&["a", "b.c"], 1), joined(&["a.b", "c"], 0), joined(&["a.b.c"], 0)];
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), 4, "{names:?}");
+    }
+
+    #[test]
+    fn the_manual_has_the_names_that_are_made() {
+        let manual = include_str!("../../../docs/ingest.md");
+        let disk = format!("`{}` for `disk used %`", kpi("disk used %"));
+        assert!(manual.contains(&disk), "{disk}");
+        let field = format!("`a b.c=2` | a name with a hash, such as `{}`", joined(&["a", "b.c"], 1));
+        assert!(manual.contains(&field), "{field}");
+    }
+
+    #[test]
+    fn names_are_kept_apart_by_more_than_32_bits() {
+        let (mut halves, mut alike) = (std::collections::HashMap::new(), 0);
+        for i in 0..300_000 {
+            let name = format!("a {i} %");
+            let half = xxh3_64(name.as_bytes()) as u32;
+            if let Some(other) = halves.insert(half, name.clone()) {
+                alike += 1;
+                assert_ne!(hashed("a", &name, 100), hashed("a", &other, 100));
+            }
+        }
+        assert!(alike > 0, "so many names have equal halves of their hashes");
+    }
+
+    #[test]
+    fn spellings_of_one_name_are_told_apart() {
+        assert_eq!([spelling("état"), spelling("温度"), spelling("")], [0; 3]);
+        assert_ne!(spelling("e\u{301}tat"), 0);
+        assert_ne!(spelling("e\u{301}tat"), spelling("e\u{301}ta\u{308}t"));
+        assert_eq!(kpi("e\u{301}tat %"), kpi("état %"));
     }
 
     #[test]

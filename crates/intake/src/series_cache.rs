@@ -45,7 +45,8 @@ pub struct Target {
     pub reading: Reading,
     /// Maximum number of series of the KPI for this one to be added.
     pub max_series: Option<u32>,
-    /// How the name was joined. `None` if a rule changed it, since a rule may map several to one.
+    /// How the name was joined and spelled. `None` if a rule changed it, since a rule may map
+    /// several to one.
     pub(super) joint: Option<u64>,
     /// Key of KPI, labels and reading together: equal for all raw series with this target.
     pub key: u128,
@@ -191,7 +192,9 @@ impl SeriesCache {
         };
         let parent = self.keys.child_key(reading as u128, kpi.as_str().as_bytes());
         let key = self.keys.child_key(parent, labels.as_str().as_bytes());
-        let joint = naming::kpi_name(&raw.name).filter(|name| *name == kpi).map(|_| raw.joint);
+        let spellings = raw.labels.iter().map(|(key, _)| naming::spelling(key));
+        let spelling = spellings.fold(naming::spelling(&raw.name), |all, key| all.rotate_left(1) ^ key);
+        let joint = naming::kpi_name(&raw.name).filter(|name| *name == kpi).map(|_| raw.joint ^ spelling);
         let kpi = self.shared_name(kpi);
         Ok(Mapped::Series(Arc::new(Target { kpi, labels, reading, max_series, joint, key })))
     }

@@ -54,8 +54,17 @@ pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
 /// The text of a body, behind its byte order mark.
 ///
 /// # Errors
-/// The body is UTF-16, as some tools write files by default.
+/// The body is UTF-16, as some tools write files by default, or compressed without saying so.
 pub(crate) fn utf8(body: &[u8]) -> Result<&[u8], IntakeError> {
+    let compressed = match body {
+        [0x1f, 0x8b, ..] => Some("gzip; say so with the header content-encoding: gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd, which is not read; send gzip or plain text"),
+        [b'P', b'K', 3, 4, ..] => Some("a zip archive; send its content"),
+        _ => None,
+    };
+    if let Some(kind) = compressed {
+        return Err(IntakeError::Malformed(format!("the body is {kind}")));
+    }
     let utf16 = match body {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
         // Without a mark, ASCII characters have every other byte 0.
@@ -92,6 +101,17 @@ mod tests {
     fn byte_order_mark_is_skipped_once() {
         assert_eq!(without_bom("\u{feff}{}".as_bytes()), b"{}");
         assert_eq!(without_bom(b"{}"), b"{}");
+    }
+
+    #[test]
+    fn compressed_bodies_are_named() {
+        for (body, kind) in [
+            (&[0x1f, 0x8b, 8, 0][..], "the body is gzip; say so"),
+            (&[0x28, 0xb5, 0x2f, 0xfd, 4], "the body is zstd"),
+            (b"PK\x03\x04\x14", "the body is a zip archive"),
+        ] {
+            assert!(utf8(body).unwrap_err().to_string().contains(kind), "{kind}");
+        }
     }
 
     #[test]

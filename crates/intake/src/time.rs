@@ -11,6 +11,24 @@ pub fn parse_time(text: &str) -> Option<i64> {
     }
 }
 
+/// A hint, if the text is a number that is no usual time in milliseconds, but one of 2001 to 2100
+/// in another unit.
+pub fn other_unit(text: &str) -> Option<String> {
+    let number: i64 = text.parse().ok()?;
+    let years = |unit: i64| (978_307_200 * unit..4_102_444_800 * unit).contains(&number);
+    let (unit, meant_ms) = if years(1) {
+        ("seconds", number * 1_000)
+    } else if years(1_000_000) {
+        ("microseconds", number / 1_000)
+    } else if years(1_000_000_000) {
+        ("nanoseconds", number / 1_000_000)
+    } else {
+        return None;
+    };
+    let meant = jiff::Timestamp::from_millisecond(meant_ms).ok()?;
+    Some(format!("{number} looks like {unit} since 1970, and milliseconds are expected; write {meant_ms} for {meant}"))
+}
+
 fn date_and_time(text: &str) -> Option<i64> {
     // It has an offset, which jiff does not compare with the zone here.
     let time = text.parse::<jiff::Timestamp>().ok()?;
@@ -23,6 +41,21 @@ fn date_and_time(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_in_another_unit_gets_a_hint() {
+        let midnight = 1_767_225_600_000_i64;
+        for (text, unit) in
+            [("1767225600", "seconds"), ("1767225600000000", "microseconds"), ("1767225600000000000", "nanoseconds")]
+        {
+            let hint = other_unit(text).unwrap();
+            assert!(hint.starts_with(&format!("{text} looks like {unit} since 1970")), "{hint}");
+            assert!(hint.ends_with(&format!("write {midnight} for 2026-01-01T00:00:00Z")), "{hint}");
+        }
+        for usual in ["0", "1", "1000", "1767225600000", "9223372036854775807", "-1767225600", "2026", "x"] {
+            assert_eq!(other_unit(usual), None, "{usual}");
+        }
+    }
 
     #[test]
     fn a_zone_in_brackets_must_have_the_offset() {

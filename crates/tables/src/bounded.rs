@@ -15,6 +15,12 @@ pub(super) struct BoundedRecords<R> {
     passed: u64,
     /// The second line break was passed.
     ended: bool,
+    /// The bytes of the last read, and the byte before them: a reader that has used them up asks
+    /// for more.
+    piece: Vec<u8>,
+    before: u8,
+    /// All bytes passed through before the last read.
+    piece_start: u64,
 }
 
 /// The error that [`BoundedRecords`] ends a record with.
@@ -26,7 +32,23 @@ impl<R> BoundedRecords<R> {
     /// Allows `limit` bytes per record. Bytes that a buffer reads ahead count for the record that
     /// caused the read.
     pub(super) fn new(input: R, limit: usize) -> Self {
-        Self { input, limit, left: limit, last_byte: b'\n', passed: 0, ended: false }
+        let (piece, before, piece_start) = (Vec::new(), b'\n', 0);
+        Self { input, limit, left: limit, last_byte: b'\n', passed: 0, ended: false, piece, before, piece_start }
+    }
+
+    /// Whether the byte before this position is a line feed. Records of files with `\r\n` end at
+    /// the `\r`. The position is in the last read, or at its end.
+    pub(super) fn is_after_line_feed(&self, position: u64) -> bool {
+        let within = position.checked_sub(self.piece_start + 1).and_then(|at| usize::try_from(at).ok());
+        within.and_then(|at| self.piece.get(at)).unwrap_or(&self.before) == &b'\n'
+    }
+
+    /// Keeps what was read.
+    fn keep(&mut self, read: &[u8]) {
+        self.piece_start += self.piece.len() as u64;
+        self.before = self.piece.last().copied().unwrap_or(self.before);
+        self.piece.clear();
+        self.piece.extend_from_slice(read);
     }
 
     /// Resets the limit for the next record.
@@ -50,6 +72,7 @@ impl<R: Read> Read for BoundedRecords<R> {
             self.left = self.left.saturating_sub(read);
             self.last_byte = buffer[read - 1];
             self.passed += read as u64;
+            self.keep(&buffer[..read]);
         } else if !self.ended && !buffer.is_empty() {
             if self.last_byte == b'\n' {
                 self.ended = true;
@@ -58,6 +81,7 @@ impl<R: Read> Read for BoundedRecords<R> {
                 self.passed += 1;
             }
             buffer[0] = b'\n';
+            self.keep(b"\n");
             return Ok(1);
         }
         Ok(read)

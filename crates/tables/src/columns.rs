@@ -1,6 +1,6 @@
 //! The first rows of a table, seen by column.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ::csv::ByteRecord;
 
@@ -15,7 +15,7 @@ use earcon_intake::naming;
 use earcon_model::Labels;
 
 /// From this number of rows on, a column whose texts are mostly different is free text.
-const ROWS_TO_JUDGE_TEXT: usize = 20;
+pub(super) const ROWS_TO_JUDGE_TEXT: usize = 20;
 
 /// The first rows, seen by column.
 pub(super) struct Columns<'a> {
@@ -65,7 +65,7 @@ impl<'a> Columns<'a> {
             let (line, example) = (self.lines[row], example.to_owned());
             return Err(TableError::RoundedTime { column: column(), line, example });
         }
-        let fits = |reader: &TimeReader| cells.is_empty() || cells.iter().any(|cell| reader.parse(cell).is_some());
+        let fits = |reader: &TimeReader| cells.is_empty() || cells.iter().any(|cell| reader.reads(cell));
         reader.filter(fits).ok_or_else(|| TableError::NoTime {
             column: column(),
             example: cells.first().unwrap_or(&"").chars().take(40).collect(),
@@ -198,12 +198,13 @@ impl<'a> Columns<'a> {
 
     /// Refuses two used columns of one name, and too many labels.
     pub(super) fn check_names(&self, roles: &[Role]) -> Result<(), TableError> {
-        let used: Vec<usize> = (0..roles.len()).filter(|column| becomes(&roles[*column]).is_some()).collect();
         // Also names that are composed of different characters and look equal.
-        let is_same = |a: usize, b: usize| self.names[a] == self.names[b] || becomes(&roles[a]) == becomes(&roles[b]);
-        for (i, first) in used.iter().enumerate() {
-            if let Some(second) = used[i + 1..].iter().find(|second| is_same(*first, **second)) {
-                let name = self.names[*first].clone();
+        let (mut by_name, mut by_role) = (HashMap::new(), HashMap::new());
+        for (second, role) in roles.iter().enumerate() {
+            let Some(becomes) = becomes(role) else { continue };
+            let earlier = [by_name.insert(&self.names[second], second), by_role.insert(becomes, second)];
+            if let Some(first) = earlier.into_iter().flatten().min() {
+                let name = self.names[first].clone();
                 return Err(TableError::SameName { first: first + 1, second: second + 1, name });
             }
         }

@@ -18,6 +18,14 @@ pub enum TableError {
     /// The file has no rows.
     #[error("the file is empty")]
     Empty,
+    /// The bytes are those of another kind of file.
+    #[error("this is {kind}, not CSV; {remedy}")]
+    Foreign {
+        /// What it is.
+        kind: &'static str,
+        /// What to do with it.
+        remedy: &'static str,
+    },
     /// It is the annotated CSV of InfluxDB: several tables with their types above them.
     #[error(
         "line {line} shows that this is annotated CSV of InfluxDB, which is not read; remove the lines that begin with # and all tables but one, rename the columns _time, _field and _value to time, kpi and value, and remove result, table, _start and _stop; or export line protocol (`influxd inspect export-lp`) and send it to /api/v2/write?backfill=true"
@@ -148,6 +156,16 @@ pub enum TableError {
         second: usize,
         /// Their name.
         name: String,
+    },
+    /// There are too many columns.
+    #[error(
+        "the table has {count} columns, and at most {most} are read; cut it into several files, or write one value a row with the columns time, kpi and value"
+    )]
+    TooManyColumns {
+        /// Their number.
+        count: usize,
+        /// The limit.
+        most: usize,
     },
     /// There are too many labels.
     #[error("{count} columns would become labels ({columns}); a series has at most {most}")]

@@ -4,16 +4,23 @@ use ::csv::ByteRecord;
 use serde::Serialize;
 
 use super::cell::{Look, look};
+use super::clocks::Clocks;
 use super::columns::Columns;
 use super::decimal::{self, Decimal};
 use super::error::TableError;
 use super::name_from;
 use super::options::TableOptions;
 use super::repeats;
+use super::sparse;
+use super::spelling::Spellings;
 use super::time::{TimeReader, detect};
 use super::time_column::{self, TimeColumns, is_time_name};
 use earcon_model::KpiName;
 
+/// The most columns, as many as a spreadsheet has.
+const MAX_COLUMNS: usize = 16_384;
+/// Columns that a message names.
+const NAMED: usize = 20;
 /// Names of annotations in labelled data sets. They are never values.
 pub(super) const ANNOTATION_NAMES: [&str; 3] = ["label", "is_anomaly", "anomaly"];
 /// Names of the column with the KPI's name, in files with one value per row.
@@ -65,6 +72,12 @@ pub(super) struct Layout {
     /// The column with the time of day, if `time` holds the date alone.
     pub(super) clock: Option<usize>,
     pub(super) times: TimeReader,
+    /// Decides the times that clocks show twice.
+    pub(super) clocks: Clocks,
+    /// How the rows write the names of their KPIs.
+    pub(super) spellings: Spellings,
+    /// Sentences about columns that the warning repeats.
+    notes: Vec<String>,
     pub(super) decimal: Decimal,
     /// The column that names the row's KPI, and the prefix of its names.
     pub(super) kpi: Option<(usize, Option<KpiName>)>,
@@ -80,6 +93,9 @@ impl Layout {
         separator: u8,
     ) -> Result<Self, TableError> {
         let (first, rest) = rows.split_first().ok_or(TableError::Empty)?;
+        if first.len() > MAX_COLUMNS {
+            return Err(TableError::TooManyColumns { count: first.len(), most: MAX_COLUMNS });
+        }
         check_annotations(lines, rows)?;
         let names = header_text(first)?;
         let has_header = is_header(&names);
@@ -99,13 +115,15 @@ impl Layout {
         let values: Vec<usize> = (0..names.len()).filter(|column| matches!(roles[*column], Role::Value(_))).collect();
         if values.is_empty() {
             let separator = if separator == b'\t' { "tab".to_owned() } else { char::from(separator).to_string() };
-            return Err(TableError::NoValues { columns: names.join(", "), separator });
+            return Err(TableError::NoValues { columns: listed(&names), separator });
         }
+        let notes = sparse::set_aside(&mut roles, &columns);
         let decimal = decimal::decide(&columns, values.iter().copied(), options, separator)?;
         columns.check_names(&roles)?;
         name_kpis(&mut roles, &names, &values, has_header, options);
         let kpi = long.map(|(kpi, _)| (kpi, options.kpi.clone()));
-        let layout = Self { has_header, names, roles, time, clock, times, decimal, kpi };
+        let (clocks, spellings) = (Clocks::default(), Spellings::default());
+        let layout = Self { has_header, names, roles, time, clock, times, clocks, spellings, notes, decimal, kpi };
         repeats::check(&layout, data, lines)?;
         Ok(layout)
     }
@@ -127,15 +145,24 @@ impl Layout {
         self.names.iter().zip(&self.roles).map(describe).collect()
     }
 
-    /// A warning about columns that are not used. `None` if all are.
+    /// A warning about columns that are not used, or are empty in some rows. `None` without any.
     pub(super) fn warning(&self) -> Option<String> {
         let unused = self.names.iter().zip(&self.roles).filter_map(|(name, role)| match role {
             Role::Unused(reason) => Some(format!("{name} ({reason})")),
             _ => None,
         });
         let unused: Vec<String> = unused.collect();
-        (!unused.is_empty()).then(|| format!("columns that are not used: {}", unused.join(", ")))
+        let unused = (!unused.is_empty()).then(|| format!("columns that are not used: {}", listed(&unused)));
+        let all: Vec<String> = unused.into_iter().chain(self.notes.iter().cloned()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
+}
+
+/// The first of these texts, and how many more there are.
+fn listed(all: &[String]) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    let first = all[..all.len() - more].join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
 }
 
 /// Names the KPIs of value columns.

@@ -8,16 +8,20 @@
 
 mod bounded;
 mod cell;
+mod clocks;
 mod columns;
 mod decimal;
 mod dialect;
 mod error;
+mod foreign;
 mod layout;
 mod options;
 mod quotes;
 mod reader;
 mod repeats;
 mod row;
+mod sparse;
+mod spelling;
 mod time;
 mod time_column;
 mod twice;
@@ -43,7 +47,15 @@ pub struct SourceSample {
     pub sample: Sample,
 }
 
-/// The name of a KPI for any text, such as the name of a file.
+/// The name of the KPI of a file with one column of values: the name of the file without its
+/// endings.
+pub fn name_of_file(name: &str) -> KpiName {
+    let is_gz = |name: &str| name.len() > 3 && name.as_bytes()[name.len() - 3..].eq_ignore_ascii_case(b".gz");
+    let name = if is_gz(name) { &name[..name.len() - 3] } else { name };
+    name_from(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
+}
+
+/// The name of a KPI for any text, such as the name of a column.
 pub fn name_from(text: &str) -> KpiName {
     let name = earcon_intake::naming::kpi_name(text.trim());
     name.unwrap_or_else(|| KpiName::new("value").expect("the name keeps the rule"))

@@ -18,9 +18,11 @@ use super::SourceSample;
 use super::bounded::{self, BoundedRecords};
 use super::dialect::{self, Dialect};
 use super::error::{RowProblem, TableError};
+use super::foreign;
 use super::layout::{ColumnDescription, Layout};
 use super::options::{DecimalSign, TableOptions, TimeFormat};
 use super::quotes::{Place, contains_rows};
+use super::time::Moment;
 use super::twice::Twice;
 
 /// Number of rows that are inspected to tell what the form leaves open.
@@ -112,6 +114,7 @@ impl<R: Read> TableReader<R> {
         let mut rest = Rest { error: None, decoded: DecodeReaderBytesBuilder::new().strip_bom(true).build(input) };
         let mut beginning = Vec::new();
         rest.error = rest.decoded.by_ref().take(SNIFFED_BYTES).read_to_end(&mut beginning).err();
+        foreign::check(&beginning)?;
         check_encoding(&beginning)?;
         let dialect = dialect::detect(&beginning, (beginning.len() as u64) < SNIFFED_BYTES);
         beginning.drain(..dialect.skipped_bytes);
@@ -143,7 +146,7 @@ impl<R: Read> TableReader<R> {
         }
         let rows: Vec<&ByteRecord> = sniffed.iter().map(|row: &Sniffed| &row.record).collect();
         let lines: Vec<u64> = sniffed.iter().map(|row: &Sniffed| row.place.line).collect();
-        let layout = Layout::detect(&lines, &rows, options, dialect.separator)?;
+        let mut layout = Layout::detect(&lines, &rows, options, dialect.separator)?;
         let later = sniffed.iter().filter(|row| row.place.breaks > 0);
         for Sniffed { place, record, .. } in later {
             if contains_rows(&layout, record, dialect.separator) {
@@ -159,6 +162,7 @@ impl<R: Read> TableReader<R> {
             twice.see(&layout, record, place.line)?;
         }
         let order = order(sniffed.iter().filter_map(|row| layout.time_of(&row.record).ok()));
+        layout.clocks.begin(order == Order::NewestFirst);
         Ok(Self { records, dialect, sniffed, bytes_read: 0, damage, record, layout, order, twice })
     }
 
@@ -178,6 +182,12 @@ impl<R: Read> TableReader<R> {
     /// A warning about unused columns. `None` if all are used.
     pub fn warning(&self) -> Option<String> {
         self.layout.warning()
+    }
+
+    /// A warning about the rows read so far that lie in an hour that clocks repeat. `None` if there
+    /// are none.
+    pub fn clock_warning(&self) -> Option<String> {
+        self.layout.clocks.warning()
     }
 
     /// Number of bytes of the rows read so far.
@@ -211,7 +221,7 @@ impl<R: Read> TableReader<R> {
             return Ok(false);
         };
         let mut report = |reason| problems.push(RowProblem { line, reason });
-        if let Err(reason) = self.layout.read(&self.record, samples, &mut report) {
+        if let Err(reason) = self.layout.read(line, &self.record, samples, &mut report) {
             report(reason);
         }
         Ok(true)
@@ -250,9 +260,10 @@ fn read_record<R: Read>(
             if records.get_ref().is_past_end(byte) {
                 return Err(TableError::OpenQuote { line: after.saturating_sub(breaks).max(1) + skipped_lines });
             }
-            // The position is after the record's line break. `BoundedRecords` guarantees one for
-            // each record.
-            Ok(Some(Place { line: after.saturating_sub(1).max(1) + skipped_lines, breaks }))
+            // The position is after the record's line break, or between `\r` and `\n`.
+            // `BoundedRecords` guarantees a line break for each record.
+            let line = after - u64::from(records.get_ref().is_after_line_feed(byte));
+            Ok(Some(Place { line: line.max(1) + skipped_lines, breaks }))
         }
         Ok(false) => Ok(None),
         Err(error) => Err(read_error(error, start)),
@@ -268,8 +279,10 @@ fn read_error(error: ::csv::Error, line: u64) -> TableError {
     }
 }
 
-fn order(times: impl Iterator<Item = i64>) -> Order {
-    let times: Vec<i64> = times.collect();
+/// Times that clocks show twice say nothing about the order.
+fn order(times: impl Iterator<Item = Moment>) -> Order {
+    let at = |moment| if let Moment::At(ms) = moment { Some(ms) } else { None };
+    let times: Vec<i64> = times.filter_map(at).collect();
     if times.is_sorted() {
         Order::OldestFirst
     } else if times.is_sorted_by(|a, b| a >= b) {

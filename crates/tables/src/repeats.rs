@@ -8,6 +8,7 @@ use ::csv::ByteRecord;
 
 use super::error::TableError;
 use super::layout::{Layout, Role};
+use super::time::Moment;
 
 /// Last words of names of such columns, in lower case.
 const NAMES: [&str; 25] = [
@@ -53,7 +54,11 @@ impl<'a> Rows<'a> {
         let mut read = Self { rows: Vec::new(), lines: Vec::new(), keys: Vec::new() };
         let mut seen = HashSet::new();
         for (record, line) in data.iter().zip(lines) {
-            let (Ok(time), Ok(labels)) = (layout.time_of(record), layout.labels_of(record)) else { continue };
+            // Clocks that repeat an hour give rows the same time without a number that tells them
+            // apart.
+            let (Ok(Moment::At(time)), Ok(labels)) = (layout.time_of(record), layout.labels_of(record)) else {
+                continue;
+            };
             if seen.insert(record.iter().collect::<Vec<_>>()) {
                 read.rows.push(record);
                 read.lines.push(*line);

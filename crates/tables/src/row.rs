@@ -4,6 +4,7 @@ use ::csv::ByteRecord;
 
 use super::cell::{excerpt, is_missing, parse_value};
 use super::layout::{Layout, Role};
+use super::time::Moment;
 use super::{SourceSample, name_from};
 use earcon_intake::naming;
 use earcon_model::{KpiName, Labels, Sample};
@@ -13,6 +14,7 @@ impl Layout {
     /// cells.
     pub(super) fn read(
         &mut self,
+        line: u64,
         record: &ByteRecord,
         samples: &mut Vec<SourceSample>,
         report: &mut impl FnMut(String),
@@ -21,9 +23,14 @@ impl Layout {
             let fields = self.roles.len() + more + 1;
             return Err(format!("has {fields} fields where {} are expected", self.roles.len()));
         }
-        let timestamp_ms = self.time_of(record)?;
+        let moment = self.time_of(record)?;
         let labels = self.labels_of(record)?;
         let named = self.kpi_of(record)?;
+        if let (Some((column, _)), Some(kpi)) = (&self.kpi, &named) {
+            let written = std::str::from_utf8(record.get(*column).unwrap_or_default()).unwrap_or_default();
+            self.spellings.see(written, kpi)?;
+        }
+        let timestamp_ms = self.clocks.decide(moment, (&named, &labels), line)?;
         let mut cells = 0;
         for (cell, role) in record.iter().zip(&self.roles) {
             let Role::Value(kpi) = role else { continue };
@@ -47,19 +54,19 @@ impl Layout {
         if cells == 0 { Err("holds no value".to_owned()) } else { Ok(()) }
     }
 
-    pub(super) fn time_of(&self, record: &ByteRecord) -> Result<i64, String> {
+    pub(super) fn time_of(&self, record: &ByteRecord) -> Result<Moment, String> {
         let cell = record.get(self.time).unwrap_or_default();
         let text = std::str::from_utf8(cell).ok();
         let form = self.times.format.name();
         if let Some(clock) = self.clock {
             let clock = record.get(clock).unwrap_or_default();
             let time = text.zip(std::str::from_utf8(clock).ok());
-            let time = time.and_then(|(date, clock)| self.times.parse_both(date, clock));
+            let time = time.and_then(|(date, clock)| self.times.read_both(date, clock));
             let (cell, clock) = (excerpt(cell), excerpt(clock));
             return time
                 .ok_or_else(|| format!("{cell:?} and {clock:?} are not a date of the form {form} and a time of day"));
         }
-        let time = text.filter(|text| !self.times.is_rounded(text)).and_then(|text| self.times.parse(text));
+        let time = text.filter(|text| !self.times.is_rounded(text)).and_then(|text| self.times.read(text));
         time.ok_or_else(|| format!("{:?} is not a time of the form {form}", excerpt(cell)))
     }
 

@@ -1,11 +1,13 @@
 //! The times of a table.
 
 mod format;
+mod moment;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 pub(super) use format::{Ambiguous, detect, is_dotted_date, is_time_of_day, number};
+pub(super) use moment::{Moment, Repeated};
 
 use super::options::TimeFormat;
 
@@ -18,20 +20,25 @@ pub(super) struct TimeReader {
 }
 
 impl TimeReader {
-    /// Milliseconds since 1970. `None` if the text is not a time of the column's form.
-    pub(super) fn parse(&self, text: &str) -> Option<i64> {
+    /// When it is. `None` if the text is not a time of the column's form.
+    pub(super) fn read(&self, text: &str) -> Option<Moment> {
         let text = text.trim();
         match self.format {
-            TimeFormat::Iso => iso(text, &self.zone),
-            TimeFormat::DayFirst => self.at(format::ordered(text, format::Order::DayFirst)?),
-            TimeFormat::MonthFirst => self.at(format::ordered(text, format::Order::MonthFirst)?),
-            TimeFormat::Compact => self.at(format::compact(text)?),
-            TimeFormat::Seconds => since_1970(text, 1_000.0, 1),
-            TimeFormat::Milliseconds => since_1970(text, 1.0, 1),
-            TimeFormat::Microseconds => since_1970(text, 1e-3, 1_000),
-            TimeFormat::Nanoseconds => since_1970(text, 1e-6, 1_000_000),
-            TimeFormat::Excel => self.at(format::excel(text)?),
+            TimeFormat::Iso => self.iso(text),
+            TimeFormat::DayFirst => self.at(text, format::ordered(text, format::Order::DayFirst)?),
+            TimeFormat::MonthFirst => self.at(text, format::ordered(text, format::Order::MonthFirst)?),
+            TimeFormat::Compact => self.at(text, format::compact(text)?),
+            TimeFormat::Seconds => since_1970(text, 1_000.0, 1).map(Moment::At),
+            TimeFormat::Milliseconds => since_1970(text, 1.0, 1).map(Moment::At),
+            TimeFormat::Microseconds => since_1970(text, 1e-3, 1_000).map(Moment::At),
+            TimeFormat::Nanoseconds => since_1970(text, 1e-6, 1_000_000).map(Moment::At),
+            TimeFormat::Excel => self.at(text, format::excel(text)?),
         }
+    }
+
+    /// Whether the text is a time of the column's form.
+    pub(super) fn reads(&self, text: &str) -> bool {
+        self.read(text).is_some()
     }
 
     /// Whether the text is a number that a spreadsheet has rounded, such as `1.79596E+12`.
@@ -55,13 +62,38 @@ impl TimeReader {
         }
     }
 
-    /// Milliseconds since 1970 of a date and a time of day. `None` if one of them is not.
-    pub(super) fn parse_both(&self, date: &str, clock: &str) -> Option<i64> {
-        self.at(self.date(date)?.to_datetime(format::clock(clock.trim())?))
+    /// When a date and a time of day are. `None` if one of them is not.
+    pub(super) fn read_both(&self, date: &str, clock: &str) -> Option<Moment> {
+        Moment::of(self.date(date)?.to_datetime(format::clock(clock.trim())?), &self.zone)
     }
 
-    fn at(&self, civil: DateTime) -> Option<i64> {
-        Some(civil.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond())
+    /// A day alone is its first moment, whatever the clocks show then.
+    fn at(&self, text: &str, civil: DateTime) -> Option<Moment> {
+        let is_day_number = || self.format == TimeFormat::Excel && !text.contains('.');
+        if civil.time() == Time::midnight() && (self.date(text).is_some() || is_day_number()) {
+            let first = civil.to_zoned(self.zone.clone()).ok()?;
+            // Zones that moved across the date line have skipped a whole day.
+            if first.date() == civil.date() {
+                return Some(Moment::At(first.timestamp().as_millisecond()));
+            }
+        }
+        Moment::of(civil, &self.zone)
+    }
+
+    fn iso(&self, text: &str) -> Option<Moment> {
+        if let Some((local, zone)) = text.strip_suffix(']').and_then(|text| text.split_once('['))
+            && let Some(civil) = civil(local)
+        {
+            return Moment::of(civil, &TimeZone::get(zone).ok()?);
+        }
+        if text.ends_with(']') {
+            // Refuses an offset that the zone does not have at that time.
+            return Some(Moment::At(text.parse::<jiff::Zoned>().ok()?.timestamp().as_millisecond()));
+        }
+        if let Ok(time) = text.parse::<jiff::Timestamp>() {
+            return Some(Moment::At(time.as_millisecond()));
+        }
+        self.at(text, civil(text)?)
     }
 }
 
@@ -75,21 +107,18 @@ impl TimeReader {
 /// Fractions of a millisecond are cut off.
 pub fn parse_time(text: &str) -> Option<i64> {
     let format = format::number(text.trim()).map_or(TimeFormat::Iso, format::unit_of);
-    TimeReader { format, zone: TimeZone::UTC }.parse(text)
+    // No hour is repeated or missing in UTC. Of a zone in brackets it would have to be guessed.
+    match (TimeReader { format, zone: TimeZone::UTC }).read(text)? {
+        Moment::At(ms) => Some(ms),
+        Moment::Repeated(_) | Moment::Missing { .. } => None,
+    }
 }
 
-fn iso(text: &str, zone: &TimeZone) -> Option<i64> {
-    if text.ends_with(']') {
-        // Refuses an offset that the zone does not have at that time.
-        return Some(text.parse::<jiff::Zoned>().ok()?.timestamp().as_millisecond());
-    }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Some(time.as_millisecond());
-    }
+/// A date and a time of day without an offset.
+fn civil(text: &str) -> Option<DateTime> {
     // Only digits and separators: a civil time would silently ignore an offset.
     let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'/' | b':' | b'.' | b' ' | b'T' | b't'));
-    let civil = plain.then(|| text.replace('/', "-").parse::<DateTime>().ok()).flatten()?;
-    Some(civil.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
+    plain.then(|| text.replace('/', "-").parse().ok()).flatten()
 }
 
 /// A number of units since 1970. Whole numbers are exact.

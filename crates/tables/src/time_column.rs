@@ -141,7 +141,7 @@ fn kind(columns: &Columns<'_>, column: usize, options: &TableOptions) -> Kind {
 
 fn reads_most(format: TimeFormat, cells: &[&str]) -> bool {
     let reader = TimeReader { format, zone: jiff::tz::TimeZone::UTC };
-    cells.iter().filter(|cell| reader.parse(cell).is_some()).count() * 2 >= cells.len()
+    cells.iter().filter(|cell| reader.reads(cell)).count() * 2 >= cells.len()
 }
 
 /// Whether all numbers are times from 2001 to 2100 as numbers since 1970.

@@ -12,13 +12,14 @@ use ::csv::ByteRecord;
 use super::error::TableError;
 use super::layout::{Layout, Role};
 use super::repeats::is_id_name;
+use super::time::Moment;
 
 /// Rows that are remembered, 32 bytes each.
 const MOST_ROWS: usize = 1 << 18;
 /// A number that is the same in so many first rows may name a group.
 const ROWS_OF_GROUP: usize = 20;
 /// Rows one after the other that are such a group, if no name says so. Fewer may be an hour that a
-/// clock repeats in autumn.
+/// clock repeats in autumn, in a file that names no time zone.
 const LEAST_REPEATED: usize = 10;
 
 /// The rows so far, by time and labels.
@@ -74,7 +75,9 @@ impl Twice {
         if self.ids.is_empty() {
             return Ok(());
         }
-        let (Ok(time), Ok(labels)) = (layout.time_of(record), layout.labels_of(record)) else { return Ok(()) };
+        let (Ok(Moment::At(time)), Ok(labels)) = (layout.time_of(record), layout.labels_of(record)) else {
+            return Ok(());
+        };
         let ids = hash(self.ids.iter().map(|column| record.get(*column)).collect::<Vec<_>>());
         let key = hash((time, labels.as_str()));
         let Some(seen) = self.rows.get(&key) else {

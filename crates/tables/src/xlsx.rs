@@ -1,15 +1,16 @@
 //! Converts the first sheet of an xlsx workbook to CSV for [`TableReader`](super::TableReader),
 //! which detects columns and handles bad rows. Names the other sheets, which are not read.
 //!
-//! A workbook is a zip archive that is read into memory. All its entries are first inflated and
-//! discarded to measure their size, so that a small file cannot exhaust the memory.
+//! A workbook is a zip archive that is read into memory. All its parts are first inflated and
+//! discarded to measure them and their cells, so that a small file cannot exhaust the memory.
 
-use std::io::{self, Cursor, Read};
+mod bounds;
 
+use std::io::Cursor;
+
+use bounds::{MAX_CELL, MAX_INFLATED, MAX_PART};
 use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 
-/// The largest inflated size of a workbook, bytes.
-const MAX_INFLATED: u64 = 256 << 20;
 /// The largest CSV, bytes.
 const MAX_CSV: usize = 256 << 20;
 /// Sheets that a warning names.
@@ -30,6 +31,16 @@ pub enum SheetError {
     /// It would need too much memory.
     #[error("the workbook is larger than {} MiB; save its sheet as CSV", MAX_INFLATED >> 20)]
     TooLarge,
+    /// The table of its texts, or another part that is kept in memory, is too large.
+    #[error("the texts or the styles of the workbook take more than {} MiB; save its sheet as CSV", MAX_PART >> 20)]
+    TextsTooLarge,
+    /// A cell would need too much memory.
+    #[error(
+        "a cell of the workbook is longer than {} KiB, and a spreadsheet keeps 32,767 characters in one; save its \
+         sheet as CSV without the column of long texts",
+        MAX_CELL >> 10
+    )]
+    CellTooLong,
 }
 
 /// Whether a file with this name is a workbook.
@@ -74,7 +85,7 @@ impl Sheet {
 /// # Errors
 /// If it cannot be read, or is too large.
 pub fn first_sheet(workbook: Vec<u8>) -> Result<Sheet, SheetError> {
-    measure(&workbook)?;
+    let workbook = bounds::check(workbook)?;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook)).map_err(damaged)?;
     let names = workbook.sheet_names();
     let (name, others) = names.split_first().ok_or(SheetError::NoSheet)?;
@@ -106,18 +117,6 @@ fn damaged(error: impl std::fmt::Display) -> SheetError {
     SheetError::Damaged(error.to_string())
 }
 
-/// Inflates and discards all entries, because the sizes in the archive's directory can be false.
-fn measure(workbook: &[u8]) -> Result<(), SheetError> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(workbook)).map_err(damaged)?;
-    let mut left = MAX_INFLATED;
-    for index in 0..archive.len() {
-        let entry = archive.by_index(index).map_err(damaged)?;
-        let read = io::copy(&mut entry.take(left + 1), &mut io::sink()).map_err(damaged)?;
-        left = left.checked_sub(read).ok_or(SheetError::TooLarge)?;
-    }
-    Ok(())
-}
-
 /// The CSV so far, and the current row.
 #[derive(Default)]
 struct Rows {
@@ -125,6 +124,8 @@ struct Rows {
     /// Rows written.
     written: u32,
     cells: Vec<String>,
+    /// Bytes of these cells. Each may repeat one long text of the workbook.
+    bytes: usize,
 }
 
 impl Rows {
@@ -143,8 +144,9 @@ impl Rows {
         if self.cells.len() <= column {
             self.cells.resize(column + 1, String::new());
         }
+        self.bytes += text.len();
         self.cells[column] = text;
-        Ok(())
+        if self.csv.len() + self.bytes > MAX_CSV { Err(SheetError::TooLarge) } else { Ok(()) }
     }
 
     fn end_row(&mut self) -> Result<(), SheetError> {
@@ -157,6 +159,7 @@ impl Rows {
         }
         self.written += 1;
         self.cells.clear();
+        self.bytes = 0;
         if self.csv.len() > MAX_CSV { Err(SheetError::TooLarge) } else { Ok(()) }
     }
 

@@ -93,7 +93,10 @@ impl Actor for NodeActor {
                 state.slots.entry(id.clone()).or_default();
                 reply.send(state.table.close(&id));
             }
-            Message::Deleted(id, error) => state.deleted(id, error),
+            Message::Deleted(id, error, reply) => {
+                state.deleted(id, error);
+                reply.send(());
+            }
             Message::Close(reply) => state.close(reply),
         }
         Ok(())

@@ -47,8 +47,9 @@ pub(super) enum Message {
     /// Closes the workspace for a deletion; answers with its handle, `None` if there is no such
     /// workspace or it is being opened.
     BeginDeletion(WorkspaceId, Reply<Option<WorkspaceHandle>>),
-    /// The deletion has ended. Without an error nothing of the workspace is left.
-    Deleted(WorkspaceId, Option<String>),
+    /// The deletion has ended. Without an error nothing of the workspace is left. Answers when the
+    /// table does not have it any more.
+    Deleted(WorkspaceId, Option<String>, Reply<()>),
     Close(Reply<Vec<WorkspaceHandle>>),
 }
 
@@ -239,7 +240,8 @@ impl Node {
         handle.finish().await;
         let result = self.deletions.carry_out_latest(id).await;
         let error = result.as_ref().err().map(ToString::to_string);
-        ask::send(&self.actor, Message::Deleted(id.clone(), error));
+        // The caller may make a workspace of this name at once.
+        let _root_ended = ask(&self.actor, |reply| Message::Deleted(id.clone(), error, reply)).await.is_none();
         result.map(|()| true).map_err(failed)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::time::Instant;
 
-use super::handle::{Message, Request, StreamHandle, StreamId};
+use super::handle::{Message, Request, StreamEnd, StreamHandle, StreamId};
 use super::kpi_stream::{After, KpiStream, Surroundings};
 use super::panics::text_of;
 use super::timers::{Timer, Timers};
@@ -24,9 +24,8 @@ const MOST_HOSTS: usize = 32;
 /// Appends that are handed to the log before the rest of a message is done.
 const OUTBOX: usize = 32;
 
-/// Called when a stream has ended: as it was asked to, or with the text of its panic. Everything it
-/// had sent is queued at the log.
-pub(in crate::actors) type OnEnd = Arc<dyn Fn(StreamId, Result<(), String>) + Send + Sync>;
+/// Called when a stream has ended. Everything it had sent is queued at the log.
+pub(in crate::actors) type OnEnd = Arc<dyn Fn(StreamId, StreamEnd) + Send + Sync>;
 
 /// The hosts of a workspace.
 pub(in crate::actors) struct StreamHosts {
@@ -112,10 +111,7 @@ impl Actor for Host {
             Message::Ingest(all, arrival, part) => {
                 for (id, batches) in all {
                     let part = part.clone();
-                    state.run(id, |stream, around| {
-                        stream.ingest(&batches, arrival, part, around);
-                        After::Continue
-                    });
+                    state.run(id, |stream, around| stream.ingest(&batches, arrival, part, around));
                 }
             }
             Message::To(id, request) => state.run(id, |stream, around| stream.handle(request, around)),
@@ -143,8 +139,9 @@ impl State {
         };
         let end = match catch_unwind(AssertUnwindSafe(|| work(stream, &mut around))) {
             Ok(After::Continue) => None,
-            Ok(After::Stop) => Some(Ok(())),
-            Err(panic) => Some(Err(text_of(panic.as_ref()))),
+            Ok(After::Stop) => Some(StreamEnd::Finished),
+            Ok(After::Vanish) => Some(StreamEnd::Empty),
+            Err(panic) => Some(StreamEnd::Failed(text_of(panic.as_ref()))),
         };
         match end {
             None => {

@@ -17,8 +17,21 @@ use earcon_streams::KpiState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub(super) u64);
 
+/// How a stream has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::actors) enum StreamEnd {
+    /// As it was asked to.
+    Finished,
+    /// All samples of its new KPI were refused, so there is no such KPI.
+    Empty,
+    /// With the text of its panic.
+    Failed(String),
+}
+
 /// What a stream is made with.
 pub(in crate::actors) struct NewStream {
+    /// The KPI begins with the next sample: nothing of it is stored anywhere.
+    pub(in crate::actors) is_new: bool,
     /// The state it continues from.
     pub state: KpiState,
     /// Whether the state includes events that no snapshot does.

@@ -71,12 +71,16 @@ pub(super) struct Surroundings<'a> {
 pub(super) enum After {
     Continue,
     Stop,
+    /// The KPI has nothing, and nothing of it is stored.
+    Vanish,
 }
 
 /// One KPI.
 pub(super) struct KpiStream {
     state: KpiState,
     account: KpiAccount,
+    /// Nothing of the KPI is stored yet.
+    is_new: bool,
     /// Whether the state includes events that no snapshot does.
     unsaved: bool,
     /// The range of the values by their unit.
@@ -97,10 +101,11 @@ pub(super) struct KpiStream {
 
 impl KpiStream {
     pub(super) fn new(new: NewStream) -> Self {
-        let NewStream { state, unsaved, account } = new;
+        let NewStream { is_new, state, unsaved, account } = new;
         Self {
             state,
             account,
+            is_new,
             unsaved,
             natural: KnownRange::default(),
             stall_check_at: None,
@@ -164,16 +169,22 @@ impl KpiStream {
         self.end(around)
     }
 
-    /// Scores samples; `part` is sent after the commit and dropped if there is none.
+    /// Scores samples; `part` is sent after the commit and dropped if there is none. The stream of
+    /// a new KPI ends if all of them were refused: the limits that were checked before depend on a
+    /// clock that has gone on.
     pub(super) fn ingest(
         &mut self,
         batches: &[SeriesBatch],
         arrival: Arrival,
         part: ReceiptPart,
         around: &mut Surroundings<'_>,
-    ) {
+    ) -> After {
         self.score_and_append(batches, arrival, part, around);
+        if self.is_new && self.state.series_count() == 0 {
+            return After::Vanish;
+        }
         self.arm(around);
+        After::Continue
     }
 
     fn score_and_append(
@@ -347,7 +358,7 @@ impl KpiStream {
         on_commit: Option<OnCommit>,
         around: &mut Surroundings<'_>,
     ) {
-        self.unsaved = true;
+        (self.unsaved, self.is_new) = (true, false);
         let subject = self.state.kpi().clone().into();
         around.outbox.push(Append { subject, time_ms, bodies, on_commit, snapshot: None });
     }

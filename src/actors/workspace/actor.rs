@@ -16,7 +16,7 @@ use crate::actors::routes::{Route, Routes};
 use crate::actors::series_budget::WorkspaceBudget;
 use crate::actors::snapshotter::StateChange;
 use crate::actors::stream::actor::{NewStream, OnEnd, StreamContext, StreamHosts};
-use crate::actors::stream::{Erased, StreamHandle, StreamId};
+use crate::actors::stream::{Erased, StreamEnd, StreamHandle, StreamId};
 use crate::actors::supervision::{FailureAction, Failures};
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{GaugePart, Metric, count};
@@ -183,7 +183,7 @@ impl State {
     /// Starts a stream whose series are known; there is always memory for it.
     fn start_known(&mut self, state: KpiState, unsaved: bool) {
         let account = self.budget.adopt(state.series_count());
-        self.start_stream(NewStream { state, unsaved, account });
+        self.start_stream(NewStream { is_new: false, state, unsaved, account });
     }
 
     fn start_stream(&mut self, new: NewStream) -> Route {
@@ -220,20 +220,21 @@ impl State {
         let account = self.budget.open()?;
         let settings = self.context.settings.scoring(self.pass.workspace());
         let state = KpiState::new(self.pass.workspace().clone(), kpi.clone(), settings);
-        Ok(self.start_stream(NewStream { state, unsaved: false, account }))
+        Ok(self.start_stream(NewStream { is_new: true, state, unsaved: false, account }))
     }
 
-    fn stream_ended(&mut self, myself: &ActorRef<Message>, stream: StreamId, end: Result<(), String>) {
+    fn stream_ended(&mut self, myself: &ActorRef<Message>, stream: StreamId, end: StreamEnd) {
         let deleted = self.deleting.remove(&stream);
         if let Some(kpi) = self.running.remove(&stream) {
             match end {
-                Ok(()) if deleted => {
+                StreamEnd::Finished if deleted => {
                     self.failures.remove(&kpi);
                     self.routes.remove(&kpi);
                 }
-                Err(reason) => self.failed(myself, kpi, &reason),
-                Ok(()) if self.finishing.is_none() => self.failed(myself, kpi, "it stopped by itself"),
-                Ok(()) => {}
+                StreamEnd::Empty => self.routes.remove(&kpi),
+                StreamEnd::Failed(reason) => self.failed(myself, kpi, &reason),
+                StreamEnd::Finished if self.finishing.is_none() => self.failed(myself, kpi, "it stopped by itself"),
+                StreamEnd::Finished => {}
             }
         }
         self.streams.set(self.running.len());

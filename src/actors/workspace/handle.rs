@@ -20,7 +20,7 @@ use crate::actors::refusals::{Refusals, has_good_sample, refusals};
 use crate::actors::remote::audio::publisher::AudioPublisher;
 use crate::actors::routes::{Route, Routes};
 use crate::actors::snapshotter::Snapshotter;
-use crate::actors::stream::{Erased, StreamHandle, StreamId};
+use crate::actors::stream::{Erased, StreamEnd, StreamHandle, StreamId};
 use earcon_model::{Clock, Deletion, KpiBatch, KpiName, Seq, WorkspaceId};
 use earcon_ports::PortError;
 use earcon_streams::{KpiState, StreamSettings};
@@ -34,8 +34,8 @@ pub(super) enum Message {
     Resume(KpiName, Reply<bool>),
     /// Delete some or all of a KPI; answers after the commit, `None` if there is no such KPI.
     Delete(KpiName, Deletion, Reply<Option<Erased>>),
-    /// A stream has stopped as it was asked to, or failed with this text.
-    StreamEnded(StreamId, Result<(), String>),
+    /// A stream has ended.
+    StreamEnded(StreamId, StreamEnd),
     /// The pause before a restart is over.
     Restart(KpiName),
     /// A restart's recovery has ended.

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
-use earcon_intake::parse_time;
+use earcon_intake::{other_unit, parse_time};
 
 const TIMES: &str = "expected now, -1h30m, 2026-01-01, 2026-01-01T00:00Z, or milliseconds since 1970";
 const SPANS: &str = "expected a span such as 30s, 5m, 1h or 1d12h";
@@ -23,15 +23,27 @@ pub(super) fn time_ms(text: &str, now_ms: i64, zone: TimeZone) -> Result<i64, St
         return Ok(now_ms.saturating_sub(ms));
     }
     if let Ok(ms) = text.parse::<i64>() {
-        return Ok(ms);
+        return other_unit(text).map_or(Ok(ms), Err);
     }
     if text.parse::<Timestamp>().is_ok() {
         // Also refuses a zone in brackets that does not have the offset.
         return parse_time(text).ok_or_else(|| TIMES.to_owned());
     }
-    let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
-    let zoned = civil.ok().and_then(|time| time.to_zoned(zone).ok());
-    zoned.map(|time| time.timestamp().as_millisecond()).ok_or_else(|| TIMES.to_owned())
+    let at = |zoned: Option<jiff::Zoned>| {
+        zoned.map(|time| time.timestamp().as_millisecond()).ok_or_else(|| TIMES.to_owned())
+    };
+    if let (false, Ok(day)) = (text.contains(':'), text.parse::<Date>()) {
+        return at(day.to_zoned(zone).ok());
+    }
+    let civil: DateTime = text.parse().map_err(|_| TIMES.to_owned())?;
+    let local = zone.to_ambiguous_zoned(civil);
+    match local.offset() {
+        AmbiguousOffset::Unambiguous { .. } => at(local.unambiguous().ok()),
+        AmbiguousOffset::Gap { .. } => Err(format!("{civil} does not exist here: the clocks skip it")),
+        AmbiguousOffset::Fold { before, after } => {
+            Err(format!("the clocks show {civil} twice here; write {civil}{before} or {civil}{after}"))
+        }
+    }
 }
 
 /// Parses a span, in milliseconds: a sequence of numbers with `ms`, `s`, `m`, `h`, `d` or `w`.
@@ -86,6 +98,22 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(time_ms(text, NOW, TimeZone::fixed(offset(1))), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_local_time_that_the_clocks_repeat_or_skip_is_refused() {
+        let berlin = || TimeZone::get("Europe/Berlin").unwrap();
+        let refused = |text: &str| time_ms(text, NOW, berlin()).unwrap_err();
+        assert_eq!(
+            refused("2025-10-26T02:30"),
+            "the clocks show 2025-10-26T02:30:00 twice here; write 2025-10-26T02:30:00+02 or 2025-10-26T02:30:00+01"
+        );
+        assert!(refused("2026-03-29 02:30").contains("does not exist here"));
+        assert_eq!(time_ms("2025-10-26T02:30:00+01", NOW, berlin()), Ok(1_761_442_200_000));
+        // A day begins with its first moment.
+        let havana = TimeZone::get("America/Havana").unwrap();
+        assert_eq!(time_ms("2024-11-03", NOW, havana), Ok(1_730_606_400_000));
+        assert!(refused("1767225600").contains("looks like seconds"));
     }
 
     #[test]

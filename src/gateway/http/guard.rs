@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 use super::hosts::{Admitted, Hosts, Named};
 use super::problem::{Kind, Problem};
+use super::serve::MOST_HEAD;
 use crate::telemetry::{Metric, count};
 
 /// Checks who sends a request, and to whom.
 ///
-/// # Errors
-/// 400 without exactly one host, 403 for a foreign host, origin or site, 405 for `CONNECT` and
-/// `TRACE`.
+/// # Errors 400 without exactly one host or with two of another header, 431 for a long head, 403
+/// for a foreign host, origin or site, 405 for `CONNECT` and `TRACE`.
 pub(crate) fn check(
     hosts: &Hosts,
     method: &Method,
@@ -27,6 +27,7 @@ pub(crate) fn check(
         let problem = Problem::new(Kind::MethodNotAllowed, format!("{method} is not supported at any address"));
         return Err(problem.allowing("GET, HEAD, POST, PUT, PATCH, DELETE"));
     }
+    check_head(method, uri, headers)?;
     let named = host(version, headers)?;
     let target = uri.authority().map(|authority| authority.as_str());
     let target = target.map(|text| (text, Named::parse(text)));
@@ -39,6 +40,32 @@ pub(crate) fn check(
     }
     let named = target.or(named).and_then(|(_, named)| named);
     check_origin(hosts, method, named.as_ref(), headers)
+}
+
+/// Headers that mean one thing. Of two, a proxy in front and this server may each read another one.
+const SINGLE: [&str; 8] = [
+    "authorization",
+    "content-type",
+    "if-match",
+    "last-event-id",
+    "sec-fetch-site",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "x-earcon-workspace",
+];
+
+/// Checks the size of the head, and that no header is repeated that may come once.
+fn check_head(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    // hyper alone does not refuse what arrives with the last piece that it reads.
+    let line = method.as_str().len() + uri.to_string().len() + " HTTP/1.1\r\n\r\n".len() + 1;
+    let lines = headers.iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len());
+    if line + lines.sum::<usize>() > MOST_HEAD {
+        return Err(Problem::new(Kind::HeadTooLarge, "the address and the headers may have 64 KiB in all"));
+    }
+    let repeated = SINGLE.iter().find(|name| headers.get_all(**name).iter().nth(1).is_some());
+    repeated.map_or(Ok(()), |name| {
+        Err(Problem::new(Kind::BadRequest, format!("a request may have one header {name}, not several")))
+    })
 }
 
 /// The host of a request as it is written, and parsed.
@@ -111,6 +138,27 @@ mod tests {
         assert_eq!(get(&[("host", "")]), 400);
         assert_eq!(get(&[("host", "localhost"), ("host", "localhost")]), 400);
         assert_eq!(status(Method::GET, "/", Version::HTTP_10, &[]), 200, "the standard of 1996 knows no Host");
+    }
+
+    #[test]
+    fn a_header_that_means_one_thing_comes_once() {
+        for name in super::SINGLE {
+            let twice = [("host", "localhost"), (name, "a"), (name, "a")];
+            assert_eq!(status(Method::GET, "/", Version::HTTP_11, &twice), 400, "{name}");
+            assert_ne!(status(Method::GET, "/", Version::HTTP_11, &twice[..2]), 400, "{name}");
+        }
+        let lists = [("host", "localhost"), ("accept", "a/b"), ("accept", "c/d"), ("content-encoding", "gzip")];
+        assert_eq!(status(Method::GET, "/", Version::HTTP_11, &lists), 200);
+    }
+
+    #[test]
+    fn the_bound_of_the_head_is_exact() {
+        let head = |more: usize| {
+            let own = "GET / HTTP/1.1\r\nhost: localhost\r\nx: \r\n\r\n".len();
+            let filling: &'static str = "a".repeat(MOST_HEAD - own + more).leak();
+            status(Method::GET, "/", Version::HTTP_11, &[("host", "localhost"), ("x", filling)])
+        };
+        assert_eq!((head(0), head(1)), (200, 431));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     Conflict,
     NotNow,
     TooLarge,
+    HeadTooLarge,
     TooSlow,
     UnsupportedMediaType,
     UpgradeRequired,
@@ -38,7 +39,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Kind; 15] = [
+    pub(crate) const ALL: [Kind; 16] = [
         Kind::BadRequest,
         Kind::NothingAccepted,
         Kind::Forbidden,
@@ -47,6 +48,7 @@ impl Kind {
         Kind::Conflict,
         Kind::NotNow,
         Kind::TooLarge,
+        Kind::HeadTooLarge,
         Kind::TooSlow,
         Kind::UnsupportedMediaType,
         Kind::UpgradeRequired,
@@ -73,6 +75,9 @@ impl Kind {
             Kind::Conflict => ("conflict", "Another request changed it first", StatusCode::PRECONDITION_FAILED),
             Kind::NotNow => ("not-now", "Not possible in the present state", StatusCode::CONFLICT),
             Kind::TooLarge => ("too-large", "The request is too large", StatusCode::PAYLOAD_TOO_LARGE),
+            Kind::HeadTooLarge => {
+                ("head-too-large", "The head is too large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            }
             Kind::TooSlow => ("too-slow", "The request arrived too slowly", StatusCode::REQUEST_TIMEOUT),
             Kind::UpgradeRequired => {
                 ("upgrade-required", "This address needs another protocol", StatusCode::UPGRADE_REQUIRED)

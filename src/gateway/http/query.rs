@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::actors::mix::DEFAULT_MIX;
 use crate::gateway::http::problem::{Kind, Problem};
-use earcon_intake::parse_time;
+use earcon_intake::{other_unit, parse_time};
 use earcon_model::{KpiName, Labels};
 
 /// Like axum's `Query`, with our error answer.
@@ -49,6 +49,9 @@ pub(crate) fn bad(detail: &str) -> Problem {
 /// Integer milliseconds, or an RFC 3339 date and time.
 pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
     text.map(|text| {
+        if let Some(hint) = other_unit(text) {
+            return Err(bad(&format!("{name}: {hint}")));
+        }
         parse_time(text).ok_or_else(|| {
             bad(&format!("{name} must be integer milliseconds since 1970 or an RFC 3339 time, not {text:?}"))
         })
@@ -81,6 +84,13 @@ pub(crate) fn kpi(text: &str) -> Result<KpiName, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_in_another_unit_is_refused_with_the_one_that_is_meant() {
+        let refused = time("from", Some("1767225600")).unwrap_err();
+        assert!(refused.detail().starts_with("from: 1767225600 looks like seconds"), "{}", refused.detail());
+        assert_eq!(time("from", Some("1767225600000")).unwrap(), Some(1_767_225_600_000));
+    }
 
     #[test]
     fn times_are_milliseconds_or_rfc_3339() {

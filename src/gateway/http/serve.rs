@@ -30,7 +30,7 @@ use super::unread::secured;
 use crate::telemetry::{Metric, count};
 
 /// Largest head of a request, bytes.
-const MOST_HEAD: usize = 64 * 1024;
+pub(super) const MOST_HEAD: usize = 64 * 1024;
 /// Waiting for the next look at a connection that nothing limits.
 const LONG: Duration = Duration::from_secs(3_600);
 

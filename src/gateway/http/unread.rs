@@ -30,7 +30,11 @@ pub(crate) fn replacement(bytes: &[u8]) -> Option<String> {
     let (kind, title, detail) = match status.split(' ').next()? {
         "400" => (Kind::BadRequest, "The request is not understood", "this is no request of HTTP/1.1"),
         "414" => (Kind::TooLarge, "The address is too long", "shorten the address, or send its parameters in a body"),
-        "431" => (Kind::TooLarge, "The head is too large", "the address and the headers may have 64 KiB in all"),
+        "431" => (
+            Kind::HeadTooLarge,
+            "The head is too large",
+            "the address and the headers may have 64 KiB in all, in 100 headers",
+        ),
         _ => return None,
     };
     let code: u16 = status.split(' ').next()?.parse().ok()?;

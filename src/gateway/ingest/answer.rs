@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::commit::{RefusedRows, Submitted};
+use super::notes::NOTES;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::live::wire::{WireTooOld, to_json};
 use earcon_model::RejectedRow;
@@ -18,6 +19,10 @@ pub(crate) struct Accepted<'a> {
     accepted: u64,
     /// How many of them were late: not newer than one already seen, so not scored.
     late: u64,
+    /// How many of the late ones have the same series and time as an earlier one of the request,
+    /// whose value they replace; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced: Option<u64>,
     /// The first hundred rows that were refused.
     rejected: Vec<Rejected>,
     rejected_total: usize,
@@ -29,8 +34,8 @@ pub(crate) struct Accepted<'a> {
     too_old: Option<WireTooOld>,
     /// What to know about rows that were taken, such as a unit that is ignored because the KPI has
     /// another one. At most twenty, with the first request that gives reason for them.
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    notes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'a str>,
 }
 
 /// A row that was refused.
@@ -53,6 +58,7 @@ pub(crate) fn accepted_json(submitted: &Submitted) -> Result<String, Problem> {
     let Some(epoch) = submitted.epoch.as_deref().filter(|_| !only_refusals) else {
         return Err(nothing_accepted(rejected, too_old));
     };
+    let note = submitted.replaced.note();
     Ok(to_json(&Accepted {
         accepted: receipt.accepted,
         late: receipt.late,
@@ -61,7 +67,8 @@ pub(crate) fn accepted_json(submitted: &Submitted) -> Result<String, Problem> {
         seq: receipt.seq,
         epoch,
         too_old,
-        notes: &submitted.notes,
+        replaced: Some(submitted.replaced.count).filter(|count| *count > 0),
+        notes: submitted.notes.iter().chain(&note).map(String::as_str).take(NOTES).collect(),
     }))
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::meanings::Stated;
 use super::notes::notes;
+use super::replaced::Replaced;
 use crate::actors::admission::{IngestError, Receipt};
 use crate::actors::directory::{Refused, Submission};
 use crate::actors::node::OpenError;
@@ -38,6 +39,8 @@ pub(crate) struct Submitted {
     pub(crate) epoch: Option<String>,
     /// What the sender should know about rows that were taken.
     pub(crate) notes: Vec<String>,
+    /// The rows that replace another one of the request.
+    pub(crate) replaced: Replaced,
 }
 
 impl Submitted {
@@ -82,6 +85,7 @@ impl RefusedRows {
 pub(crate) struct Committing {
     submission: Option<Submission>,
     unparsed: Vec<RejectedRow>,
+    replaced: Replaced,
     stated: Option<Stated>,
     meanings: MeaningService,
     pass: WorkspacePass,
@@ -90,12 +94,12 @@ pub(crate) struct Committing {
 impl Committing {
     /// Waits for the commit.
     pub(crate) async fn committed(self) -> Submitted {
-        let Self { submission, unparsed, stated, meanings, pass } = self;
+        let Self { submission, unparsed, replaced, stated, meanings, pass } = self;
         match submission {
             Some(submission) => {
                 let (receipt, epoch) = submission.receipt().await;
                 let notes = notes(stated, &receipt, &meanings, &pass).await;
-                Submitted { unparsed, receipt, epoch: Some(epoch), notes }
+                Submitted { unparsed, receipt, epoch: Some(epoch), notes, replaced }
             }
             None => Submitted { unparsed, ..Submitted::default() },
         }
@@ -128,12 +132,14 @@ pub(crate) async fn begin(
     let (batches, unparsed, stated) = count_parsed(parsed);
     let (meanings, pass) = (state.meanings.clone(), pass.clone());
     if batches.is_empty() {
-        return Ok(Committing { submission: None, unparsed, stated: None, meanings, pass });
+        let replaced = Replaced::default();
+        return Ok(Committing { submission: None, unparsed, replaced, stated: None, meanings, pass });
     }
+    let replaced = Replaced::of(&batches);
     let stated = Stated::of(state, &pass, stated, &batches).await;
     let rows = rows_of(&batches);
     let sent = state.directory.send(&pass, batches, arrival).await.inspect_err(|refused| count_refused(refused, rows));
-    Ok(Committing { submission: Some(sent?), unparsed, stated, meanings, pass })
+    Ok(Committing { submission: Some(sent?), unparsed, replaced, stated, meanings, pass })
 }
 
 /// When [`submit_with_retry`] gives up.
@@ -173,7 +179,7 @@ pub(crate) async fn submit_with_retry(
         return Ok(Submitted { unparsed, ..Submitted::default() });
     }
     let mut stated = Stated::of(state, pass, meanings, &batches).await;
-    let rows = rows_of(&batches);
+    let (rows, replaced) = (rows_of(&batches), Replaced::of(&batches));
     let deadline = Instant::now() + retry.give_up_after;
     loop {
         let last = Instant::now() >= deadline;
@@ -185,7 +191,7 @@ pub(crate) async fn submit_with_retry(
             // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
                 let notes = notes(stated.take(), &receipt, &state.meanings, pass).await;
-                return Ok(Submitted { unparsed, receipt, epoch: Some(epoch), notes });
+                return Ok(Submitted { unparsed, receipt, epoch: Some(epoch), notes, replaced });
             }
             Err(refused) if last || !refused.may_pass() => {
                 count_refused(&refused, rows);

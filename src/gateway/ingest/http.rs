@@ -9,7 +9,7 @@ use super::answer::{Accepted, accepted_json};
 use super::commit::submit;
 use super::parse::{content_type, parse_native};
 use super::state::IngestState;
-use super::target::IngestParams;
+use super::target::{IngestParams, OwnParams};
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::{Body, check_decoded};
 use crate::gateway::http::problem::Problem;
@@ -58,7 +58,7 @@ struct IngestSample {
 pub(crate) async fn ingest(
     State(state): State<IngestState>,
     authorized: Authorized,
-    Params(params): Params<IngestParams>,
+    Params(params): Params<OwnParams>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {

@@ -46,7 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
     responses((status = 204, description = "durable"), (status = 400, description = "some lines were refused; the others are durable"),
         (status = 413, description = "too many samples or bytes"), (status = 429, description = "nothing was taken; try again")))]
 pub(crate) async fn write(query: WriteParams, request: AgentRequest) -> Response {
-    answer(Version::One, ingest(query, request).await)
+    answer(Version::One, ingest(Version::One, query, request).await)
 }
 
 /// Takes points in as InfluxDB 2 does. `bucket`, `org` and tokens are accepted and ignored.
@@ -55,7 +55,7 @@ pub(crate) async fn write(query: WriteParams, request: AgentRequest) -> Response
     responses((status = 204, description = "durable"), (status = 400, description = "some lines were refused; the others are durable"),
         (status = 413, description = "too many samples or bytes"), (status = 429, description = "nothing was taken; try again")))]
 pub(crate) async fn write_v2(query: WriteParams, request: AgentRequest) -> Response {
-    answer(Version::Two, ingest(query, request).await)
+    answer(Version::Two, ingest(Version::Two, query, request).await)
 }
 
 /// Answers the `CREATE DATABASE` that clients of InfluxDB 1 send first. It has no effect.
@@ -101,11 +101,14 @@ pub(crate) async fn ping() -> Response {
 /// Clients look at the first digits to choose a dialect.
 const VERSION: &str = "1.8.0-earcon";
 
-async fn ingest(query: WriteParams, request: AgentRequest) -> Result<RefusedRows, Problem> {
+async fn ingest(version: Version, query: WriteParams, request: AgentRequest) -> Result<RefusedRows, Problem> {
     let Params(query) = query?;
     let (state, target, body) = request.plain()?;
-    let precision = Precision::parse(&query.precision)
-        .ok_or_else(|| bad(&format!("precision must be ns, us, ms, s, m or h, not {:?}", query.precision)))?;
+    let (precision, known) = match version {
+        Version::One => (Precision::parse(&query.precision), "ns, us, ms, s, m or h"),
+        Version::Two => (Precision::parse_second(&query.precision), "ns, us, ms or s"),
+    };
+    let precision = precision.ok_or_else(|| bad(&format!("precision must be {known}, not {:?}", query.precision)))?;
     commit(&state, &target, |batch| parse(&body, precision, batch)).await
 }
 

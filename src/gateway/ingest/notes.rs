@@ -13,7 +13,7 @@ use earcon_model::{KpiName, Reading};
 use earcon_tenancy::WorkspacePass;
 
 /// Notes that one answer has, at most.
-const NOTES: usize = 20;
+pub(super) const NOTES: usize = 20;
 
 /// The notes about the rows of a receipt. Keeps what the request stated, if it stated something.
 pub(crate) async fn notes(

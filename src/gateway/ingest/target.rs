@@ -35,6 +35,22 @@ impl IngestParams {
     }
 }
 
+/// The same for Earcon's own protocols: a misspelt parameter would make history of live samples, or
+/// the reverse. Agents send parameters of their own servers.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnParams {
+    #[serde(default)]
+    backfill: bool,
+}
+
+impl OwnParams {
+    /// How the samples arrive.
+    pub(crate) fn arrival(self) -> Arrival {
+        IngestParams { backfill: self.backfill }.arrival()
+    }
+}
+
 /// Proof that the request may touch the workspace it sends to. Extracting it is the check.
 pub(crate) struct Target {
     authorized: Authorized,

@@ -1,5 +1,5 @@
-//! `POST …/kpis/upload`: a CSV file or an xlsx workbook as the body, read as `earcon replay` reads
-//! it.
+//! `POST …/kpis/upload`: a CSV file, also as `.csv.gz`, or an xlsx workbook as the body, read as
+//! `earcon replay` reads it.
 //!
 //! The body is first stored in a temporary file, for two reasons. A file that is too large is
 //! refused before any row was taken. And clients that read no answer before they have sent
@@ -40,7 +40,7 @@ use crate::sources::batcher::Batcher;
 use crate::sources::chunks::{FileError, Portion, join, preview, read_ahead};
 use earcon_model::{Arrival, KpiName};
 use earcon_tables::xlsx::is_sheet;
-use earcon_tables::{TableOptions, name_from};
+use earcon_tables::{TableOptions, name_of_file};
 use import::Import;
 use preview::PreviewAnswer;
 
@@ -121,8 +121,9 @@ pub(crate) async fn upload(
     if params.dry_run {
         return dry_run(&state, file, workbook, options).await;
     }
+    let most_bytes = state.max_upload_bytes;
     let batcher = Batcher::new(BATCH.min(state.max_batch_samples), 0.0);
-    let (mut portions, reader) = read_ahead(file, workbook, options, batcher);
+    let (mut portions, reader) = read_ahead(file, workbook, most_bytes, options, batcher);
     // A file that is no table, or holds no sample, is refused as a whole.
     let Some(first) = first_samples(&mut portions).await? else { return Err(unreadable(reader).await) };
     let (lines, answer) = mpsc::channel(LINES);
@@ -152,6 +153,7 @@ async fn first_samples(portions: &mut mpsc::Receiver<Portion>) -> Result<Option<
         };
         first.problems.extend(next.problems);
         first.rows += next.rows;
+        first.replaced += next.replaced;
         (first.samples, first.bytes_read) = (next.samples, next.bytes_read);
         first.warning = join(first.warning, next.warning);
     }
@@ -174,8 +176,8 @@ fn is_workbook(headers: &HeaderMap, name: &str) -> Result<bool, Problem> {
     let sent = MediaType::of(headers);
     match sent.as_ref().map_or("", MediaType::essence) {
         XLSX => Ok(true),
+        "text/csv" | "application/csv" | "text/plain" | "application/gzip" | "application/x-gzip" => Ok(false),
         // Browsers on machines with a spreadsheet program send the last of these for CSV.
-        "text/csv" | "application/csv" | "text/plain" => Ok(false),
         "" | "application/octet-stream" | "application/vnd.ms-excel" => Ok(is_sheet(name)),
         other => {
             let detail = format!("send text/csv or {XLSX}, not {other:?}");
@@ -185,8 +187,7 @@ fn is_workbook(headers: &HeaderMap, name: &str) -> Result<bool, Problem> {
 }
 
 fn fallback(name: &str) -> KpiName {
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    name_from(if stem.is_empty() { "upload" } else { stem })
+    name_of_file(if name.is_empty() { "upload" } else { name })
 }
 
 /// Stores the body in a file that is deleted when it is closed.

@@ -17,7 +17,7 @@ use super::answer::accepted_json;
 use super::commit::{Committing, begin};
 use super::parse::{check_workspace, parse_native};
 use super::state::IngestState;
-use super::target::IngestParams;
+use super::target::{IngestParams, OwnParams};
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
@@ -43,7 +43,7 @@ const MAX_ID: usize = 256;
 pub(crate) async fn connect(
     State(state): State<IngestState>,
     authorized: Authorized,
-    Params(params): Params<IngestParams>,
+    Params(params): Params<OwnParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     check_workspace(&state, authorized.pass()).await?;

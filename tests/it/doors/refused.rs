@@ -110,3 +110,55 @@ async fn imports_say_what_was_too_old() {
         assert!(said.contains("2 rejected") && said.contains("2 samples are older than the 90 days"), "{said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_in_another_unit_deletes_nothing() {
+    let server = Server::start().await;
+    let now = jiff::Timestamp::now().as_second();
+    server.post("orders", &[(now * 1_000, 1.0)]).await;
+    for number in [now.to_string(), (now * 1_000_000).to_string()] {
+        for parameter in ["from", "to"] {
+            let path = format!("/kpis/orders/samples?{parameter}={number}");
+            let (status, answer) = server.send(reqwest::Method::DELETE, &path, json!(null)).await;
+            let detail = answer["detail"].as_str().unwrap_or_default();
+            assert!(status == 400 && detail.contains(&format!("write {now}000")), "{path}: {answer}");
+            assert_eq!(server.get(&path).await.0, 400, "{path}");
+        }
+    }
+    assert_eq!(server.get("/kpis/orders").await.1["series"][0]["value"], 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_header_is_refused_and_samples_that_replace_each_other_are_told() {
+    let server = Server::start().await;
+    let url = server.url("/write");
+    for header in ["x-earcon-workspace", "content-type", "authorization"] {
+        let request = server.http().post(&url).header(header, "local").header(header, "local").body("a value=1");
+        assert_eq!(request.send().await.unwrap().status(), 400, "{header}");
+    }
+    assert_eq!(server.get("/kpis").await.1["kpis"], json!([]));
+    let now = jiff::Timestamp::now().as_millisecond();
+    let row = |value: u32| json!({"kpi": "a", "timestamp": now, "value": value});
+    let (status, answer) = server.ingest(&json!({"samples": [row(1), row(2), row(3)]})).await;
+    assert_eq!(
+        (status, &answer["accepted"], &answer["late"], &answer["replaced"]),
+        (200, &json!(3), &json!(2), &json!(2))
+    );
+    let note = answer["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("2 samples have the same series and time as an earlier one of the request"), "{note}");
+    let (_, answer) = server.ingest(&json!({"samples": [row(4)]})).await;
+    assert_eq!(answer.get("replaced"), None, "of another request: {answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_parameter_takes_no_samples() {
+    let server = Server::start().await;
+    let rows = json!({"samples": [{"kpi": "a", "value": 1}]});
+    for query in ["backfil=true", "backfill=true&dry_run=true"] {
+        let url = server.workspace_url(&format!("/kpis/ingest?{query}"));
+        let answer = server.http().post(url).json(&rows).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{query}");
+        assert!(answer.text().await.unwrap().contains("unknown field"), "{query}");
+    }
+    assert_eq!(server.get("/kpis").await.1["kpis"], json!([]));
+}

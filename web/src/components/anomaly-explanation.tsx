@@ -8,6 +8,7 @@ import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
 import { explanationText, outcomeText } from "../format/anomalies.ts";
 import { date } from "../format/time.ts";
 import { useAppContext } from "../hooks/app-context.ts";
+import { visible } from "../format/visible.ts";
 
 /** An open anomaly is explained again when its series has gone on for this long. */
 const REFRESH_MS = 10_000;
@@ -71,7 +72,7 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
       {explained?.mute != null && (
         <p className="muted" data-testid="mute">
           muted until {date(explained.mute.until)}: {explained.mute.name}
-          {explained.mute.reason !== null && ` (${explained.mute.reason})`}
+          {explained.mute.reason !== null && ` (${visible(explained.mute.reason)})`}
         </p>
       )}
       <div className="feedback">

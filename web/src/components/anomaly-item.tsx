@@ -10,6 +10,7 @@ import { Stalled } from "./stalled.tsx";
 import { useAppContext } from "../hooks/app-context.ts";
 import { useLink } from "../hooks/use-link.ts";
 import { useNow } from "../hooks/use-now.ts";
+import { visible } from "../format/visible.ts";
 
 export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   const now = useNow();
@@ -66,7 +67,7 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
       </div>
       {explained && <AnomalyExplanation anomaly={anomaly} />}
       {anomaly.acknowledged !== null && anomaly.acknowledged.note !== null && (
-        <p className="note">“{anomaly.acknowledged.note}”</p>
+        <p className="note">“{visible(anomaly.acknowledged.note)}”</p>
       )}
     </li>
   );

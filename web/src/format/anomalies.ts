@@ -2,6 +2,7 @@
 
 import { type Anomaly, sentence } from "@earcon/client";
 import { seriesName } from "./names.ts";
+import { visible } from "./visible.ts";
 
 /** How a series departs from its expected range: the side, or that its value repeats. */
 type Departure = Pick<Anomaly, "direction" | "reason">;
@@ -22,13 +23,13 @@ export function departureWords({ direction, reason }: Departure): string {
 /** The sentence of an anomaly in the reader's time zone: the name of the series, and the rest. */
 export function sentenceParts(anomaly: Anomaly): { name: string; rest: string } {
   const name = seriesName(anomaly);
-  const whole = sentence(anomaly);
+  const whole = visible(sentence(anomaly));
   return whole.startsWith(name) ? { name, rest: whole.slice(name.length) } : { name: "", rest: whole };
 }
 
 /** The sentence of an anomaly, and how its value compares with history once that is known. */
 export function explanationText(anomaly: Anomaly, comparison: string | null): string {
-  return [sentence(anomaly), comparison].filter(Boolean).join(" ");
+  return [visible(sentence(anomaly)), comparison].filter(Boolean).join(" ");
 }
 
 /** `stalled`, or `2 of 3 series stalled`. */

@@ -118,6 +118,7 @@ describe("names", () => {
     expect(labelsText({ core: "1" }, "host.cpu.core_busy_percent")).toBe("1");
     expect(labelsText({ core: "1" })).toBe("core 1");
     expect(labelsText({ device: "vda" })).toBe("vda");
+    expect(labelsText({ device: "a\u202eb\u2066" })).toBe("a\\u202eb\\u2066");
     expect(labelsText({ zone: "b", region: "eu" })).toBe("region eu, zone b");
   });
 

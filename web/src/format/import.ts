@@ -9,6 +9,8 @@ export interface ImportLine {
   rows: number;
   accepted: number;
   late: number;
+  /** Those of the late ones that replace an earlier value of the file at the same time. */
+  replaced?: number;
   rejected: number;
   skipped: number;
   warning?: string;
@@ -36,8 +38,13 @@ export function tooOldWords({ count, oldest, kpi, history_days }: TooOld): strin
 /** The counts of an import in one sentence. */
 export function importSummary(line: ImportLine): string {
   const parts = [`${counted(line.rows, "row", "rows")} read`, `${counted(line.accepted, "sample", "samples")} accepted`];
-  if (line.late > 0) {
-    parts.push(`${whole(line.late)} of them late: kept, not scored`);
+  const replaced = line.replaced ?? 0;
+  if (line.late > replaced) {
+    parts.push(`${whole(line.late - replaced)} of them late: kept, not scored`);
+  }
+  if (replaced > 0) {
+    const verb = replaced === 1 ? "replaces" : "replace";
+    parts.push(`${whole(replaced)} of them ${verb} an earlier value of the same time`);
   }
   if (line.rejected > 0) {
     parts.push(`${whole(line.rejected)} rejected`);

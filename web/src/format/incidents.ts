@@ -4,12 +4,13 @@ import { type Incident, labelText, type Member } from "@earcon/client";
 import { around } from "./ranges.ts";
 import type { Route } from "./route.ts";
 import { lasted, moment } from "./time.ts";
+import { visible } from "./visible.ts";
 
 /** Why a series belongs to the incident. Empty if that is obvious. */
 export function membershipReason(member: Member): string {
   switch (member.link) {
     case "shared":
-      return `shares ${member.shared ?? ""}`;
+      return `shares ${visible(member.shared ?? "")}`;
     case "companion":
       return "usually anomalous together with another series";
     case "burst":

@@ -2,6 +2,7 @@
 
 import { labelText, type Labels } from "@earcon/client";
 import { withoutUnit } from "./units.ts";
+import { visible } from "./visible.ts";
 
 /** All segments but the last. Empty for a name of one segment. */
 export function familyOf(kpi: string): string {
@@ -24,7 +25,7 @@ export function labelsText(labels: Labels, kpi = ""): string {
   const titleWords = new Set(titleOf(kpi).split(" "));
   return keys
     .map((key) => {
-      const value = labels[key] ?? "";
+      const value = visible(labels[key] ?? "");
       const plain = keys.length === 1 && (titleWords.has(key) || !/^[\d.]+$/.test(value));
       return plain ? value : `${key} ${value}`;
     })
@@ -33,7 +34,7 @@ export function labelsText(labels: Labels, kpi = ""): string {
 
 /** The name of a series as sentences and titles write it: `shop.orders (region:eu, zone:a)`. */
 export function seriesName({ kpi, labels }: { kpi: string; labels: Labels }): string {
-  const text = labelText(labels);
+  const text = visible(labelText(labels));
   return text === "" ? kpi : `${kpi} (${text.replaceAll(",", ", ")})`;
 }
 

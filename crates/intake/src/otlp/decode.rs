@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::attribute::{Any, base64};
+use super::json::{FORMER, NO_KIND};
 use super::points;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
@@ -75,6 +76,16 @@ fn refuse(batch: &mut Batch<'_>, row: &mut u32, what: &str) -> Result<(), ReadEr
     Ok(())
 }
 
+/// `instrumentation_library_metrics` of a resource, before OTLP 0.15.
+const FORMER_SCOPE: u32 = 1_000;
+
+/// Refuses the fields of former versions of OTLP.
+fn former(batch: &mut Batch<'_>, row: &mut u32, what: &str) -> Result<(), ReadError> {
+    batch.reject(*row, format!("{what}: {FORMER}"))?;
+    *row += 1;
+    Ok(())
+}
+
 fn resource_metrics(message: &[u8], batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
     let mut resource = LabelPairs::new();
     each(message, 1, |message| {
@@ -83,6 +94,7 @@ fn resource_metrics(message: &[u8], batch: &mut Batch<'_>, row: &mut u32) -> Res
             Ok(())
         })
     })?;
+    each(message, FORMER_SCOPE, |_| former(batch, row, "a resource"))?;
     each(message, 2, |scope| {
         each(scope, 2, |message| match metric(message, &resource, batch, row) {
             Err(ReadError::Malformed) => refuse(batch, row, "a metric"),
@@ -93,7 +105,7 @@ fn resource_metrics(message: &[u8], batch: &mut Batch<'_>, row: &mut u32) -> Res
 
 fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
     let (mut name, mut description, mut unit) = ("", "", "");
-    let mut data = None;
+    let (mut data, mut is_former) = (None, false);
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
@@ -102,10 +114,19 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
             (2, Value::Bytes(bytes)) => description = std::str::from_utf8(bytes).unwrap_or_default(),
             (3, Value::Bytes(bytes)) => unit = std::str::from_utf8(bytes).unwrap_or_default(),
             (kind @ (5 | 7 | 9 | 10 | 11), Value::Bytes(bytes)) => data = Some((kind, bytes)),
+            // `int_gauge`, `int_sum` and `int_histogram`.
+            (4 | 6 | 8, Value::Bytes(_)) => is_former = true,
             _ => {}
         }
     }
-    let Some((field, data)) = data else { return Ok(()) };
+    if is_former {
+        return former(batch, row, &format!("metric {name:?}"));
+    }
+    let Some((field, data)) = data else {
+        batch.reject(*row, format!("metric {name:?}: {NO_KIND}"))?;
+        *row += 1;
+        return Ok(());
+    };
     let (mut temporality, mut monotonic) = (Temporality::Unspecified, false);
     let mut fields = Fields::new(data);
     while let Some(found) = fields.next()? {

@@ -4,6 +4,7 @@
 //! Resources, metrics and points are parsed one by one, so that an invalid one is named and the
 //! others are kept.
 
+mod former;
 mod number;
 mod snake_case;
 
@@ -20,6 +21,8 @@ use crate::error::IntakeError;
 use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::raw_series::LabelPairs;
 use crate::strict_json::{Object, nullable, utf8};
+pub(super) use former::{FORMER, NO_KIND};
+use former::{Former, Misplaced};
 use number::{Enumeration, Number};
 use snake_case::SnakeCase;
 
@@ -62,6 +65,11 @@ impl Reader<'_, '_> {
 
     fn metric(&mut self, raw: &RawValue, resource: &LabelPairs<'_>) -> Result<(), IntakeError> {
         let Some(metric) = self.parse::<WireMetric<'_>>(raw, "a metric")? else { return Ok(()) };
+        match metric.kinds().count() {
+            0 => return self.refuse(format!("metric {:?}: {NO_KIND}", metric.name)),
+            1 => {}
+            _ => return self.refuse(format!("metric {:?}: it has data of two kinds", metric.name)),
+        }
         for (kind, points) in metric.kinds() {
             let WireMetric { name, description, unit, .. } = &metric;
             let described = Metric { name, description, unit, kind, resource };
@@ -101,6 +109,15 @@ struct Request<'a> {
     resource_metrics: Vec<&'a RawValue>,
     #[serde(default, rename = "resource_metrics")]
     _snake_case: SnakeCase,
+    #[serde(
+        default,
+        rename = "resourceSpans",
+        alias = "resourceLogs",
+        alias = "resourceProfiles",
+        alias = "scopeMetrics",
+        alias = "metrics"
+    )]
+    _misplaced: Misplaced,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +128,10 @@ struct ResourceMetrics<'a> {
     scope_metrics: Vec<&'a RawValue>,
     #[serde(default, rename = "scope_metrics")]
     _snake_case: SnakeCase,
+    #[serde(default, rename = "instrumentationLibraryMetrics", alias = "instrumentation_library_metrics")]
+    _former: Former,
+    #[serde(default, rename = "scopeSpans", alias = "scopeLogs", alias = "metrics")]
+    _misplaced: Misplaced,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +209,8 @@ struct WireMetric<'a> {
     summary: Option<Object<Points<'a>>>,
     #[serde(default, rename = "exponential_histogram")]
     _snake_case: SnakeCase,
+    #[serde(default, rename = "intGauge", alias = "intSum", alias = "intHistogram", alias = "intExponentialHistogram")]
+    _former: Former,
 }
 
 #[derive(Deserialize)]
@@ -302,7 +325,8 @@ impl DataPoint {
         let (count, sum) = (self.count.whole()?, self.sum.map(Number::float));
         let body = match kind {
             Kind::Gauge | Kind::Sum { .. } => match (self.as_double, self.as_int) {
-                (Some(number), _) => Body::Number(number.float()),
+                (Some(_), Some(_)) => return Err("it has two values, asDouble and asInt".to_owned()),
+                (Some(number), None) => Body::Number(number.float()),
                 (None, Some(number)) => {
                     Body::Number(number.signed().map_err(|error| format!("asInt: {error}"))? as f64)
                 }

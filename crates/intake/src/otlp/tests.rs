@@ -267,6 +267,52 @@ fn keys_in_snake_case_are_refused_and_named() {
 }
 
 #[test]
+fn fields_of_former_versions_are_refused_and_named() {
+    let metrics = json!([{"metrics": [{"name": "a", "gauge": {"dataPoints": [{"timeUnixNano": "1", "asInt": 1}]}}]}]);
+    let body = json!({"resourceMetrics": [{"instrumentationLibraryMetrics": metrics}, {"scopeMetrics": metrics}]});
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.to_string().as_bytes(), batch)).unwrap();
+    assert_eq!((parsed.batches.len(), parsed.rejected.len()), (1, 1));
+    assert!(parsed.rejected[0].error.contains("OTLP before 0.15 (instrumentationLibraryMetrics"), "{parsed:?}");
+    let (read, refused) = json_metrics(&json!([{"name": "b", "intSum": {"dataPoints": [{"value": 5}]}}]));
+    assert!(read.is_empty() && refused[0].contains("before 0.15"), "{refused:?}");
+    let metric = Message::new().bytes(1, b"c").bytes(6, b"").finish();
+    let scope = Message::new().bytes(2, &metric).finish();
+    let resources = [Message::new().bytes(1_000, b"x").finish(), Message::new().bytes(2, &scope).finish()];
+    let request = resources.iter().fold(Message::new(), |all, resource| all.bytes(1, resource)).finish();
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(&request, batch)).unwrap();
+    assert_eq!(parsed.rejected.len(), 2, "{:?}", parsed.rejected);
+    assert!(parsed.rejected.iter().all(|one| one.error.contains("before 0.15")), "{:?}", parsed.rejected);
+}
+
+#[test]
+fn bodies_and_metrics_without_data_that_can_be_read_are_refused() {
+    let parse = |body: &str| parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch));
+    for body in
+        [r#"{"resourceSpans": []}"#, r#"{"resourceLogs": [{}]}"#, r#"{"metrics": []}"#, r#"{"scopeMetrics": []}"#]
+    {
+        let refused = parse(body).unwrap_err().to_string();
+        assert!(refused.contains("metrics are in resourceMetrics[]"), "{refused}");
+    }
+    assert!(parse("{}").unwrap().rejected.is_empty() && parse(r#"{"unknown": 1}"#).unwrap().rejected.is_empty());
+    let resource = parse(r#"{"resourceMetrics": [{"metrics": []}]}"#).unwrap().rejected;
+    assert!(resource[0].error.contains("metrics are in"), "{resource:?}");
+    let point = json!({"timeUnixNano": "1", "asInt": 1});
+    let both = json!({"timeUnixNano": "1", "asInt": 1, "asDouble": 1});
+    let (read, refused) = json_metrics(&json!([
+        {"name": "a"}, {"name": "b", "gauges": {"dataPoints": [point]}},
+        {"name": "c", "gauge": {"dataPoints": [point]}, "sum": {"dataPoints": [point]}},
+        {"name": "d", "gauge": {"dataPoints": [both]}}, {"name": "e", "gauge": {}}]));
+    assert!(read.is_empty() && refused.len() == 4, "{refused:#?}");
+    assert!(refused[..2].iter().all(|one| one.contains("no data of a kind that is known")), "{refused:#?}");
+    assert!(refused[2].contains("two kinds") && refused[3].contains("two values"), "{refused:#?}");
+    let metric = Message::new().bytes(1, b"c").finish();
+    let scope = Message::new().bytes(2, &metric).finish();
+    let request = Message::new().bytes(1, &Message::new().bytes(2, &scope).finish()).finish();
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(&request, batch)).unwrap();
+    assert!(parsed.rejected[0].error.contains("no data of a kind"), "{:?}", parsed.rejected);
+}
+
+#[test]
 fn numbers_without_a_finite_value_are_ignored() {
     let points = ["NaN", "Infinity", "-Infinity", "8"].map(|text| json!({"timeUnixNano": 3e9, "asDouble": text}));
     let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [

@@ -21,6 +21,8 @@ const PARTS: f64 = 1_048_576.0;
 #[derive(Debug, PartialEq)]
 pub(super) struct NativeHistogram {
     pub(super) time_ms: i64,
+    /// When counting began, milliseconds UTC; 0 if the sender does not say. Version 2 only.
+    pub(super) start_ms: i64,
     pub(super) count: f64,
     pub(super) sum: f64,
     /// Whether it is a distribution at one time, instead of all observations since a start.
@@ -34,6 +36,7 @@ pub(super) struct NativeHistogram {
 #[derive(Debug, Default)]
 struct Message {
     time_ms: i64,
+    start_ms: i64,
     count: f64,
     /// The count, if it is no fraction.
     whole: Option<u64>,
@@ -70,8 +73,8 @@ impl NativeHistogram {
         if let (Some(count), false) = (read.whole, read.sum.is_nan()) {
             buckets.check_count(count)?;
         }
-        let Message { time_ms, count, sum, reset_hint, .. } = read;
-        Ok(Self { time_ms, count, sum, gauge: reset_hint == 3, restarted: reset_hint == 1, buckets })
+        let Message { time_ms, start_ms, count, sum, reset_hint, .. } = read;
+        Ok(Self { time_ms, start_ms, count, sum, gauge: reset_hint == 3, restarted: reset_hint == 1, buckets })
     }
 }
 
@@ -96,6 +99,7 @@ impl Message {
                 (14, Value::Varint(hint)) => read.reset_hint = hint,
                 (15, Value::Varint(time)) => read.time_ms = time as i64,
                 (16, value) => doubles(value, |bound| read.bounds.push(bound))?,
+                (17, Value::Varint(time)) => read.start_ms = time as i64,
                 _ => {}
             }
         }

@@ -18,7 +18,7 @@ pub(super) const STALE: u64 = 0x7ff0_0000_0000_0002;
 /// A sample.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Point {
-    /// When counting began, milliseconds UTC; 0 if the sender does not say. Version 2 only.
+    /// When counting began, milliseconds UTC; 0 if the sample does not say. Version 2 only.
     start_ms: i64,
     timestamp_ms: i64,
     value: f64,
@@ -30,12 +30,17 @@ pub(super) struct Points<'b> {
     pub(super) samples: Vec<Point>,
     /// Messages `Histogram`, not yet read.
     pub(super) histograms: Vec<&'b [u8]>,
+    /// When counting began, for all points that do not say it themselves; 0 if the sender does not
+    /// say. Version 2 only: its field 6 (`created_timestamp`), which later drafts of the standard
+    /// replaced by a field of each point.
+    pub(super) start_ms: i64,
 }
 
 impl<'b> Points<'b> {
     pub(super) fn clear(&mut self) {
         self.samples.clear();
         self.histograms.clear();
+        self.start_ms = 0;
     }
 
     /// Adds a message `Sample`. Its fields have the same numbers in both versions; only version 2
@@ -67,6 +72,7 @@ impl<'b> Points<'b> {
         if !self.samples.is_empty() {
             let destination = batch.named(name, || name.key(keys), &raw);
             for &Point { start_ms, timestamp_ms, value } in &self.samples {
+                let start_ms = if start_ms > 0 { start_ms } else { self.start_ms };
                 if value.to_bits() == STALE {
                     batch.end(destination, timestamp_ms)?;
                 } else if value.is_finite() && start_ms > 0 {
@@ -81,7 +87,10 @@ impl<'b> Points<'b> {
         for message in &self.histograms {
             let mut writer = HistogramWriter { batch, row, key: name.key(keys), raw: &raw };
             match NativeHistogram::read(message) {
-                Ok(histogram) => writer.write(histogram)?,
+                Ok(mut histogram) => {
+                    histogram.start_ms = if histogram.start_ms > 0 { histogram.start_ms } else { self.start_ms };
+                    writer.write(histogram)?;
+                }
                 Err(problem) => batch.reject(row, problem)?,
             }
         }
@@ -98,7 +107,7 @@ struct HistogramWriter<'x, 'c, F> {
 
 impl<'s, F: Fn() -> Result<RawSeries<'s>, String>> HistogramWriter<'_, '_, F> {
     fn write(&mut self, histogram: NativeHistogram) -> Result<(), IntakeError> {
-        let NativeHistogram { time_ms, count, sum, gauge, restarted, buckets } = histogram;
+        let NativeHistogram { time_ms, start_ms, count, sum, gauge, restarted, buckets } = histogram;
         let reading = if gauge { Reading::Gauge } else { Reading::Counter };
         if sum.to_bits() == STALE {
             for suffix in [".count", ".sum"] {
@@ -107,17 +116,33 @@ impl<'s, F: Fn() -> Result<RawSeries<'s>, String>> HistogramWriter<'_, '_, F> {
             }
             return Ok(());
         }
-        self.push(".count", reading, time_ms, count)?;
-        self.push(".sum", reading, time_ms, sum)?;
+        self.push_counted(".count", reading, time_ms, count, start_ms)?;
+        self.push_counted(".sum", reading, time_ms, sum, start_ms)?;
         let added = if gauge {
             Some(buckets)
         } else {
-            let time_ns = u64::try_from(time_ms).unwrap_or(0).saturating_mul(1_000_000);
-            let start_ns = if restarted { time_ns } else { 0 };
+            let ns = |ms: i64| u64::try_from(ms).unwrap_or(0).saturating_mul(1_000_000);
+            let time_ns = ns(time_ms);
+            let start_ns = if restarted { time_ns } else { ns(start_ms) };
             let now = Observed { start_ns, time_ns, buckets };
             self.batch.cache().histograms().added_since_previous(self.key, now, true)
         };
         quantiles(added.as_ref()).try_for_each(|(suffix, value)| self.push(suffix, Reading::Gauge, time_ms, value))
+    }
+
+    fn push_counted(
+        &mut self,
+        suffix: &str,
+        reading: Reading,
+        time_ms: i64,
+        value: f64,
+        start_ms: i64,
+    ) -> Result<(), IntakeError> {
+        if start_ms <= 0 || reading == Reading::Gauge || !value.is_finite() {
+            return self.push(suffix, reading, time_ms, value);
+        }
+        let destination = self.destination(suffix, reading);
+        self.batch.push_counted(destination, self.row, Some(time_ms), value, start_ms)
     }
 
     fn push(&mut self, suffix: &str, reading: Reading, time_ms: i64, value: f64) -> Result<(), IntakeError> {

@@ -247,6 +247,26 @@ fn version_2_states_when_counting_began() {
     let body = second(&["", "__name__", "a_total"], &[series.finish()]);
     let (parsed, _) = parse_second(&body).unwrap();
     assert_eq!(parsed.batches[0].series[0].starts_ms, [1, 8]);
+    // Released versions of the standard state it once, behind the samples.
+    let series = Message::new().bytes(1, &[1, 2]).bytes(2, &sample(5, 2.0)).bytes(2, &point(9, 8)).varint(6, 3);
+    let (parsed, _) = parse_second(&second(&["", "__name__", "a_total"], &[series.finish()])).unwrap();
+    assert_eq!(parsed.batches[0].series[0].starts_ms, [3, 8]);
+}
+
+#[test]
+fn version_2_states_when_a_native_histogram_began() {
+    let histogram = |own: u64| {
+        let message = Message::new().varint(1, 0).double(3, 0.0).varint(15, 9);
+        if own > 0 { message.varint(17, own).finish() } else { message.finish() }
+    };
+    let series = Message::new().bytes(1, &[1, 2]).bytes(3, &histogram(0)).bytes(3, &histogram(7)).varint(6, 3);
+    let (parsed, _) = parse_second(&second(&["", "__name__", "h"], &[series.finish()])).unwrap();
+    assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
+    let starts = |kpi: &str| {
+        let batch = parsed.batches.iter().find(|batch| batch.kpi.as_str() == kpi).unwrap();
+        batch.series[0].starts_ms.clone()
+    };
+    assert_eq!((starts("h.count"), starts("h.sum")), (vec![3, 7], vec![3, 7]));
 }
 
 #[test]

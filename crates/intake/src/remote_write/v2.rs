@@ -94,6 +94,7 @@ impl<'b> Series<'b> {
                 (2, Value::Bytes(sample)) => self.points.sample(sample)?,
                 (3, Value::Bytes(histogram)) => self.points.histograms.push(histogram),
                 (5, Value::Bytes(metadata)) => self.metadata(metadata)?,
+                (6, Value::Varint(start)) => self.points.start_ms = start as i64,
                 _ => {}
             }
         }

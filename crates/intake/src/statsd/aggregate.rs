@@ -42,6 +42,8 @@ pub struct Aggregator {
 struct Series {
     kpi: KpiName,
     labels: Labels,
+    /// How its name is written, see [`naming::spelling`].
+    spelling: u64,
     window: Window,
     /// Flushes without a value.
     idle: u32,
@@ -111,6 +113,10 @@ impl Aggregator {
         let kpi = naming::kpi_name_for_suffix(line.name, SUFFIX).ok_or("has no name")?;
         let key = (kpi, labels_of(line.tags)?);
         let position = match self.positions.get(&key) {
+            Some(position) if self.series[*position].spelling != naming::spelling(line.name) => {
+                let kpi = &self.series[*position].kpi;
+                return Err(format!("is already the name {kpi}, written with other characters that look alike"));
+            }
             Some(position) => *position,
             None if self.series.len() >= self.max_series => {
                 return Err(format!("exceeds the limit of {} series", self.max_series));
@@ -119,8 +125,8 @@ impl Aggregator {
                 self.check_suffixes(line.kind, &key)?;
                 let (kpi, labels) = key.clone();
                 // Until its first value it counts as idle and is dropped by the next flush.
-                let window = Window::new(line.kind);
-                self.series.push(Series { kpi, labels, window, idle: IDLE_FLUSHES });
+                let (window, spelling) = (Window::new(line.kind), naming::spelling(line.name));
+                self.series.push(Series { kpi, labels, spelling, window, idle: IDLE_FLUSHES });
                 self.positions.insert(key, self.series.len() - 1);
                 self.series.len() - 1
             }

@@ -32,7 +32,7 @@ fn a_quote_that_is_left_open_in_the_first_rows_refuses_the_file() {
         for text in [text.clone(), text.trim_end().to_owned()] {
             assert_eq!(open_at(read_as(None, text.as_bytes())), Some(line), "{text:?}");
         }
-        assert!(open_at(read_as(None, text.replace('\n', "\r\n").as_bytes())).is_some(), "{text:?}");
+        assert_eq!(open_at(read_as(None, text.replace('\n', "\r\n").as_bytes())), Some(line), "CRLF {text:?}");
     }
     let early = rows(200, |row| (row == 50).then_some("\"a"));
     let refused = read_as(None, early.as_bytes()).err().unwrap().to_string();
@@ -60,5 +60,32 @@ fn quoted_line_breaks_of_whole_fields_are_read() {
     ] {
         let outcome = read(text);
         assert_eq!((outcome.samples.len(), outcome.problems.len()), (2, 0), "{text:?}");
+    }
+}
+
+#[test]
+fn problems_name_the_line_whatever_ends_the_lines() {
+    let text = "time,l,load\n1,a,5\n2,a,5\n3,a,5\n4,a,5\n\n5,b,x\n6,\"c\nd\",y\n7,a,z";
+    let crlf = text.replace('\n', "\r\n");
+    let mixed = text.replacen('\n', "\r\n", 3);
+    // Reads of one byte, as a slow source gives them.
+    for text in [text, &crlf, &mixed] {
+        for whole in [true, false] {
+            let input: Box<dyn Read> = if whole { Box::new(text.as_bytes()) } else { Box::new(Slow(text.as_bytes())) };
+            let outcome = read_as(None, input).unwrap();
+            let lines: Vec<u64> = outcome.problems.iter().map(|problem| problem.line).collect();
+            assert_eq!(lines, [7, 9, 10], "{text:?}");
+        }
+    }
+    let long = format!("time,load\r\n{}x,1\r\n", "1,2\r\n".repeat(20_000));
+    assert_eq!(read(&long).problems[0].line, 20_002);
+}
+
+struct Slow<'a>(&'a [u8]);
+
+impl Read for Slow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(1);
+        self.0.read(&mut buffer[..most])
     }
 }

@@ -140,3 +140,13 @@ fn names_of_equal_characters_are_equal() {
         assert!(refusal(text).contains("have the same name"), "{}", refusal(text));
     }
 }
+
+#[test]
+fn a_name_has_one_spelling_in_a_file() {
+    let outcome =
+        read("time,kpi,value\n1,caf\u{e9},5\n2,cafe\u{301},6\n3,caf\u{e9},7\n4,e\u{301}tat,8\n5,e\u{301}tat,9\n");
+    let rows: Vec<f64> = outcome.samples.iter().map(|one| one.sample.value).collect();
+    assert_eq!(rows, [5.0, 7.0, 8.0, 9.0]);
+    assert_eq!(outcome.problems.len(), 1);
+    assert!(outcome.problem_texts()[0].contains("line 3: the name café is written with other characters"));
+}

@@ -22,7 +22,7 @@ pub(crate) fn detect(times: &[&str]) -> Result<Option<TimeFormat>, Ambiguous> {
     let ambiguous = |meanings| Ambiguous { example: (*first).chars().take(40).collect(), meanings };
     let share = |format| {
         let reader = TimeReader { format, zone: jiff::tz::TimeZone::UTC };
-        times.iter().filter(|text| reader.parse(text).is_some()).count()
+        times.iter().filter(|text| reader.reads(text)).count()
     };
     let most = |count: usize| count > 0 && count * 2 >= times.len();
     if most(share(TimeFormat::Compact)) {

@@ -125,17 +125,50 @@ fn invalid_workbook_is_refused() {
     }
 }
 
+/// A workbook with one more part of so many MiB that begins like this.
+fn with_part(name: &str, begins: &str, mebibytes: u64) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new_append(Cursor::new(workbook(""))).unwrap();
+    zip.start_file(name, SimpleFileOptions::default()).unwrap();
+    zip.write_all(begins.as_bytes()).unwrap();
+    let filling = "<a/>  ".repeat((1 << 20) / 6);
+    for _ in 0..=mebibytes {
+        zip.write_all(filling.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
 #[test]
 fn small_file_with_large_content_is_refused() {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("xl/sharedStrings.xml", SimpleFileOptions::default()).unwrap();
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..=MAX_INFLATED >> 20 {
-        zip.write_all(&zeros).unwrap();
+    for (part, reason) in [
+        (with_part("xl/media/a.png", "no XML", MAX_INFLATED >> 20), "larger than 256 MiB"),
+        (with_part("xl/sharedStrings.xml", "<sst>", MAX_PART >> 20), "take more than 64 MiB"),
+        (with_part("xl/a.xml", "<?xml?><worksheet><si></si>", MAX_PART >> 20), "take more than 64 MiB"),
+    ] {
+        assert!(part.len() < 2 << 20);
+        assert!(first_sheet(part).unwrap_err().to_string().contains(reason), "{reason}");
     }
-    let bytes = zip.finish().unwrap().into_inner();
-    assert!(bytes.len() < 1 << 20);
-    assert!(matches!(first_sheet(bytes), Err(SheetError::TooLarge)));
+    let long =
+        format!("<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>{}</t></is></c></row>", "x".repeat(MAX_CELL + 1));
+    let refused = first_sheet(workbook(&long)).unwrap_err().to_string();
+    assert!(refused.starts_with("a cell of the workbook is longer than 512 KiB"), "{refused}");
+}
+
+#[test]
+fn a_row_that_repeats_a_long_text_is_refused_before_it_is_copied() {
+    let mut rows = Rows::default();
+    let text = "x".repeat(30_000);
+    let refused = (0..MAX_COLUMNS).find_map(|column| rows.put(0, column, text.clone()).err());
+    assert!(matches!(refused, Some(SheetError::TooLarge)));
+    assert!(rows.cells.len() <= MAX_CSV / 30_000 + 1);
+}
+
+#[test]
+fn parts_that_are_no_xml_are_no_sheets() {
+    let row = "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row>";
+    let mut zip = zip::ZipWriter::new_append(Cursor::new(workbook(row))).unwrap();
+    zip.start_file("xl/media/image1.png", SimpleFileOptions::default()).unwrap();
+    zip.write_all(&[0x89, b'P', b'N', b'G', b'<', b'"'].repeat(MAX_CELL)).unwrap();
+    assert_eq!(first_sheet(zip.finish().unwrap().into_inner()).unwrap().csv, b"1\n", "a picture does not matter");
 }
 
 proptest! {

@@ -35,7 +35,12 @@ struct Tally {
     /// Rows of the table read.
     rows: u64,
     accepted: u64,
+    /// Those of the accepted ones that are not newer than the newest of their series.
     late: u64,
+    /// Those of the late ones that replace the value of an earlier one of the file at the same
+    /// time. On the last line only.
+    #[serde(skip_serializing_if = "is_zero")]
+    replaced: u64,
     /// Samples the server did not take.
     rejected: u64,
     /// Rows and cells that could not be read.
@@ -150,7 +155,8 @@ impl Import {
     }
 
     async fn ingest(&mut self, portion: Portion) -> Result<(), String> {
-        let Portion { samples, problems, warning, rows, bytes_read } = portion;
+        let Portion { samples, problems, warning, replaced, rows, bytes_read } = portion;
+        self.tally.replaced += replaced;
         self.tally.rows += rows;
         self.tally.bytes = bytes_read;
         self.tally.warning = join(self.tally.warning.take(), warning);
@@ -198,6 +204,10 @@ impl Import {
             Err(refused @ GaveUp::Refused(_)) => Err(refused.to_string()),
         }
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn line(tally: &Tally) -> Bytes {

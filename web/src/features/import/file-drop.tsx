@@ -32,7 +32,7 @@ export function FileDrop({ disabled, take }: Props) {
       <span>Drop a file here, or choose one</span>
       <input
         type="file"
-        accept=".csv,.xlsx,text/csv"
+        accept=".csv,.gz,.xlsx,text/csv"
         disabled={disabled}
         onChange={(event) => {
           takeFirst(event.target.files);

@@ -19,6 +19,10 @@ describe("an import", () => {
       "1200 samples are older than the 90 days that the server keeps (storage.history_days). The oldest is from 1970-01-02, the first is of sales.",
     );
     expect(importSummary({ ...LINE, late: 9, skipped: 0 })).toContain("9 of them late");
+    expect(importSummary({ ...LINE, late: 9, replaced: 4, skipped: 0 })).toBe(
+      "1200 rows read, 1199 samples accepted, 5 of them late: kept, not scored, 4 of them replace an earlier value of the same time.",
+    );
+    expect(importSummary({ ...LINE, late: 4, replaced: 4 })).not.toContain("late");
   });
 
   it("is uploaded under the name of the file", () => {

@@ -10,6 +10,7 @@ import { useLink } from "../../hooks/use-link.ts";
 import { useKnownTime, useOutdated } from "../../hooks/use-outdated.ts";
 import { Members } from "./members.tsx";
 import { useShown } from "./use-shown.ts";
+import { visible } from "../../format/visible.ts";
 
 /** Incidents listed at first, and with each further click. */
 const FEW = 5;
@@ -48,7 +49,7 @@ function ClosedIncident({ incident, selected }: { incident: Incident; selected: 
   const item = useShown(selected);
   const { acknowledged, first_mover, opened_at } = incident;
   const last = incident.last_at;
-  const title = incident.title;
+  const title = visible(incident.title);
   return (
     <li
       ref={item}
@@ -72,7 +73,7 @@ function ClosedIncident({ incident, selected }: { incident: Incident; selected: 
       {acknowledged !== null && (
         <p className="note">
           acknowledged by {acknowledged.by}, {date(acknowledged.at)}
-          {acknowledged.note !== null && `: “${acknowledged.note}”`}
+          {acknowledged.note !== null && `: “${visible(acknowledged.note)}”`}
         </p>
       )}
       <Members incident={incident} now={now} unfolded={selected} />

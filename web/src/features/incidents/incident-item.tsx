@@ -11,6 +11,7 @@ import { useLink } from "../../hooks/use-link.ts";
 import { useKnownTime } from "../../hooks/use-outdated.ts";
 import { Members } from "./members.tsx";
 import { useShown } from "./use-shown.ts";
+import { visible } from "../../format/visible.ts";
 
 interface Props {
   incident: Incident;
@@ -35,7 +36,7 @@ export function IncidentItem({ incident, selected }: Props) {
       data-acknowledged={acknowledged !== null}
     >
       <div className="headline">
-        <strong className="title">{incident.title}</strong>
+        <strong className="title">{visible(incident.title)}</strong>
         <span className="since">
           since{" "}
           <time dateTime={new Date(incident.opened_at).toISOString()} title={date(incident.opened_at)}>
@@ -55,7 +56,7 @@ export function IncidentItem({ incident, selected }: Props) {
           First anomaly: <a href={link(seriesRoute(first, incident.opened_at, null, now))}>{seriesName(first)}</a>
         </p>
       )}
-      {acknowledged !== null && acknowledged.note !== null && <p className="note">“{acknowledged.note}”</p>}
+      {acknowledged !== null && acknowledged.note !== null && <p className="note">“{visible(acknowledged.note)}”</p>}
       <Members incident={incident} now={now} unfolded={selected} />
     </li>
   );
@@ -79,7 +80,7 @@ function Acknowledge({ incident }: { incident: Incident }) {
   return (
     <span className="acknowledge">
       {problem !== null && <span role="alert">{problem}</span>}
-      <button type="button" onClick={() => void acknowledge()} aria-label={`Acknowledge ${incident.title}`}>
+      <button type="button" onClick={() => void acknowledge()} aria-label={`Acknowledge ${visible(incident.title)}`}>
         Acknowledge
       </button>
     </span>

@@ -8,6 +8,7 @@ import { useAppContext } from "../../hooks/app-context.ts";
 import { useClosedIncidents } from "../../hooks/use-closed-incidents.ts";
 import { useLink } from "../../hooks/use-link.ts";
 import { useKnownTime } from "../../hooks/use-outdated.ts";
+import { visible } from "../../format/visible.ts";
 
 /** Closed incidents that are listed. The page of anomalies has the others. */
 const MAX_CLOSED = 3;
@@ -38,7 +39,7 @@ function Line({ incident, kpi }: { incident: Incident; kpi: string }) {
   return (
     <li className={`is-${incident.state}`} data-testid="kpi-incident" data-state={incident.state}>
       <strong>{open ? "Open incident" : "Closed incident"}</strong>{" "}
-      <a href={link({ page: "anomalies", incident: incident.id })}>{incident.title}</a>{" "}
+      <a href={link({ page: "anomalies", incident: incident.id })}>{visible(incident.title)}</a>{" "}
       <span className="muted">
         {when}
         {!incident.alerted && ", suppressed"}
