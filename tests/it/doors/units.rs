@@ -127,12 +127,12 @@ async fn the_band_of_a_percentage_ends_at_100_from_the_first_sample_on() {
     let server = Server::start().await;
     let row = |kpi: &str, i: i64, unit: Value| json!({"kpi": kpi, "value": 85.0 + ((i * 7) % 11) as f64, "timestamp": START + i * 60_000, "unit": unit});
     let rows = |kpi: &str, unit: Value| (0..60).map(|i| row(kpi, i, unit.clone())).collect::<Vec<_>>();
-    let samples = [rows("load", json!("%")), rows("users", Value::Null)].concat();
+    let samples = [rows("load", json!("%")), rows("users", json!("ms"))].concat();
     assert_eq!(server.ingest(&json!({"samples": samples})).await.0, 200);
     let upper = async |kpi: &str| {
         let known = async || server.get(&format!("/kpis/{kpi}")).await.1["series"][0]["upper"].as_f64();
         eventually("the band is shown", known).await
     };
     assert_eq!(upper("load").await, 100.0);
-    assert!(upper("users").await > 100.0, "the same values without a unit");
+    assert!(upper("users").await > 100.0, "the same values in another unit");
 }
