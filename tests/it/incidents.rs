@@ -88,7 +88,7 @@ async fn forty_kpis_that_spike_together_are_one_incident() {
     // One cue at the start of the incident and one at its end.
     for kind in ["opened", "closed"] {
         let cue = listener.until("cue").await;
-        assert_eq!((&cue["incident"], cue["kind"].as_str()), (id, Some(kind)), "{cue}");
+        assert_eq!((cue["incident"].as_str(), cue["kind"].as_str()), (Some(id.as_str()), Some(kind)), "{cue}");
     }
     let all = eventually("the end is recorded", async || {
         let all = incidents(&server, "?open=false").await;
