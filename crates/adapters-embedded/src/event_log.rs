@@ -28,6 +28,7 @@ pub(crate) mod mark;
 pub(crate) mod places;
 mod reader;
 pub(crate) mod registry;
+pub(crate) mod remade;
 pub(crate) mod repair;
 pub(crate) mod report;
 mod scan;

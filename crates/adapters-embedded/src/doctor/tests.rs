@@ -13,6 +13,7 @@ mod deletions;
 mod interrupted;
 mod places;
 mod random;
+mod remade;
 
 /// A closed directory with events and settings of workspace `w`.
 async fn installation(events: Seq, settings: u64) -> Scratch {

@@ -96,6 +96,13 @@ pub(super) fn registered(database: &Database, workspace: &WorkspaceId) -> Result
     stored.map(|value| decode(workspace.as_str().as_bytes(), &value).map(|(_, registered)| registered)).transpose()
 }
 
+/// Removes the record of a log alone, durably.
+pub(super) fn remove_registration(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
+    let mut batch = WriteBatch::default();
+    batch.remove(database.logs, workspace.as_str());
+    database.commit(batch, Durability::Synced)
+}
+
 pub(super) fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Lookup>, PortError> {
     let mut found = BTreeMap::new();
     for entry in database.snapshot()?.iter(database.logs) {

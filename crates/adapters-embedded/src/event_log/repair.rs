@@ -32,7 +32,7 @@ use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, OPENING_RECORD, PortError};
 
 /// The folder for the originals of damaged files.
-const DAMAGED: &str = "damaged";
+pub(crate) const DAMAGED: &str = "damaged";
 /// Names that are tried for a file if others have its own.
 const OTHER_NAMES: u32 = 10_000;
 
@@ -57,17 +57,34 @@ pub(crate) struct RepairContext<'a> {
     pub(crate) database: &'a Database,
     pub(crate) limits: SegmentLimits,
     pub(crate) now_ms: i64,
+    /// When the first attempt of this repair began.
+    pub(crate) began_ms: i64,
+}
+
+/// The name under which the whole directory of a log is kept.
+pub(crate) fn name_aside(workspace: &WorkspaceId, began_ms: i64) -> String {
+    format!("{workspace}-{began_ms}")
 }
 
 impl RepairContext<'_> {
     /// Repairs a damaged log and begins a new epoch in it. `None` if a file was in the place of a
     /// log that the database does not know.
-    pub(crate) fn repair(&self, state: State) -> Result<Option<Repaired>, PortError> {
+    ///
+    /// A log that the database does not know, in the place of one that it knows, is kept in the
+    /// folder `damaged` of the data directory. `earlier` are the damages if that happened in an
+    /// attempt that was stopped.
+    pub(crate) fn repair(&self, state: State, earlier: Option<Vec<String>>) -> Result<Option<Repaired>, PortError> {
         let logs = self.database.log_dir();
-        let damages: Vec<String> = state.damages(&logs).iter().map(ToString::to_string).collect();
+        let found = || state.damages(&logs).iter().map(ToString::to_string).collect();
+        let damages: Vec<String> = earlier.unwrap_or_else(found);
         let dir = logs.join(state.workspace().as_str());
         let (workspace, registered) = (state.workspace().clone(), state.registered());
         match state {
+            State::Checked(check) if check.is_foreign() => {
+                let registered = check.registered.unwrap_or(Registered { log_id: check.log_id, next: 0, reserved: 0 });
+                self.set_aside(&dir).map_err(|error| write_failure(&dir, error))?;
+                self.create_again(&dir, &workspace, registered, damages).map(Some)
+            }
             State::Checked(found) => self.repair_files(*found, damages).map(Some),
             State::Unreadable { .. } => {
                 self.set_aside(&dir).map_err(|error| write_failure(&dir, error))?;
@@ -209,7 +226,7 @@ impl RepairContext<'_> {
     /// Moves what is in the place of a log's directory into the folder `damaged` of the data
     /// directory.
     fn set_aside(&self, path: &Path) -> io::Result<()> {
-        Aside::new(self.database.path(), self.now_ms).take(path)
+        Aside::new(self.database.path(), self.began_ms).take(path)
     }
 }
 
