@@ -10,7 +10,7 @@ use super::damage::{Damage, Utc};
 use super::deleted::{DeletedLog, DeletedLogs};
 use super::deletion::DELETED;
 use super::files::is_absent;
-use super::mark::StoredMark;
+use super::mark::{StoredMark, mark_path};
 use crate::repairs::progress::PROGRESS;
 use earcon_model::{Seq, WorkspaceId};
 
@@ -163,7 +163,7 @@ fn content(dir: &Path) -> io::Result<Option<Content>> {
             Some(_) => return Ok(None),
         }
     }
-    if let (Some(found), StoredMark::Valid(mark)) = (&mut found, StoredMark::load(dir)?)
+    if let (Some(found), StoredMark::Valid(mark)) = (&mut found, StoredMark::load(&mark_path(dir))?)
         && mark.log_id == found.log_id
     {
         found.next = found.next.max(mark.next);

@@ -79,9 +79,9 @@ pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, l
     }
 }
 
-/// Records how far a log went: durably in its mark, and in the database with its next synced write.
+/// Records how far a log went: durably in its marks, and in the database with its next synced write.
 pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log) -> Result<(), PortError> {
-    log.sync_mark()?;
+    log.sync_marks()?;
     let mut registered = lock(&log.registered);
     let wanted = Registered { next: log.next(), ..*registered };
     if wanted != *registered && !log.removed.load(Ordering::Relaxed) {

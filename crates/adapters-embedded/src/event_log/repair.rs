@@ -19,7 +19,7 @@ use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Missing;
 use super::files::{self, write_failure};
 use super::log::{Disk, Log};
-use super::mark::MARK;
+use super::mark::{MARK, end_path};
 use super::registry::{RESERVE, register};
 use super::report::doubt;
 use super::states::State;
@@ -117,6 +117,7 @@ impl RepairContext<'_> {
         let mut progress: Progress<LostEvents> = Progress::load(&dir, self.now_ms);
         progress.add_damages(damages.into_iter().filter(|_| !found.in_repair));
         progress.save(&dir).map_err(failed)?;
+        self.clear_end(&dir).map_err(failed)?;
         aside.put_in_place(&found).map_err(failed)?;
         let registered = found.registered;
         let known = registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
@@ -139,7 +140,7 @@ impl RepairContext<'_> {
         log.begin_epoch(&epoch)?;
         step().map_err(failed)?;
         log.skip_to(next)?;
-        log.sync_mark()?;
+        log.sync_marks()?;
         let recorded = Registered { log_id, next: log.next(), reserved: log.next().saturating_add(RESERVE) };
         drop(log);
         let after = check(&dir, &workspace, Lookup::Found(recorded)).map_err(failed)?;
@@ -182,7 +183,7 @@ impl RepairContext<'_> {
             losses.add(found.damages.iter().filter_map(|damage| damage.missing).filter(|lost| !lost.is_open));
             return Ok(next.max(held));
         }
-        let known = self.known_next(&found.workspace)?.max(registered.map_or(0, |registered| registered.next));
+        let known = self.known_next(&found.workspace)?.max(found.known_outside());
         let lost = found.damages.iter().filter_map(|damage| damage.missing);
         losses.add(lost.filter(|lost| !lost.is_open));
         let next = if found.ends_for_certain() && known <= held {
@@ -221,6 +222,16 @@ impl RepairContext<'_> {
 
     fn disk(&self) -> Disk {
         (self.limits, Arc::<Faults>::default(), self.database.synced_commits())
+    }
+
+    /// Moves away what is in the place of the second mark, or of the folder of these marks.
+    fn clear_end(&self, dir: &Path) -> io::Result<()> {
+        let path = end_path(dir);
+        let folder = path.parent().filter(|folder| folder.exists() && !folder.is_dir());
+        for wrong in folder.into_iter().chain(path.is_dir().then_some(path.as_path())) {
+            self.set_aside(wrong)?;
+        }
+        Ok(())
     }
 
     /// Moves what is in the place of a log's directory into the folder `damaged` of the data

@@ -11,6 +11,7 @@ use super::deleted::{DeletedLogs, KEYS};
 use super::deletion::interrupted_deletions;
 use super::files;
 use super::log::lock;
+use super::mark::marked_end;
 use super::places::{Misplaced, misplaced};
 use super::registry::{decode, directories, known};
 use super::remade::is_outdated;
@@ -91,8 +92,10 @@ impl State {
             Self::Vanished(..) => "the directory of the log is missing".to_owned(),
             Self::Unreadable { reason, .. } => format!("the directory of the log cannot be read: {reason}"),
         };
-        let missing = self.registered().map(|registered| open_end(1, registered.next));
-        vec![Damage { path: logs.join(self.workspace().as_str()), offset: None, what, missing, frames_behind: 0 }]
+        let path = logs.join(self.workspace().as_str());
+        let known = |registered: Registered| registered.next.max(marked_end(&path, registered.log_id));
+        let missing = self.registered().map(|registered| open_end(1, known(registered)));
+        vec![Damage { path, offset: None, what, missing, frames_behind: 0 }]
     }
 }
 

@@ -224,3 +224,64 @@ async fn older_database_with_both_marks_is_noticed_by_the_marks_of_the_logs() {
         assert!(refusal(&scratch).contains("the database is older than the logs"), "the same copy is noticed again");
     }
 }
+
+/// Nothing is synced besides the appends, as between two watermarks. Also the whole folder of logs
+/// may be the older one.
+#[tokio::test]
+async fn older_copy_of_a_log_is_refused_from_its_first_missing_event_on() {
+    for parts in [&["log/w"][..], &["log"]] {
+        let scratch = installation(5, 1).await;
+        let store = scratch.open();
+        let log = store.event_log();
+        let next = log.open(&pass("w")).await.unwrap().next;
+        let event = |seq| Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), KpiEvent::Resumed));
+        log.append(&pass("w"), vec![event(next)]).await.unwrap();
+        let older = scratch.copied();
+        for seq in next + 1..next + 4 {
+            log.append(&pass("w"), vec![event(seq)]).await.unwrap();
+        }
+        // As after a kill.
+        let mixed = scratch.copied();
+        replace(&mixed, &older, parts);
+        let text = refusal(&mixed);
+        assert!(text.contains("missing: sequence numbers 7 to unknown, at least to 9"), "{parts:?}: {text}");
+        assert!(text.contains("If an older copy of the log was put here, put back the newer one"), "{text}");
+        let report = check(mixed.path()).unwrap();
+        assert!(report.logs[0].damages.iter().any(|damage| text.contains(&damage.to_string())), "{report:?}");
+        let done = repair(mixed.path(), 5).unwrap();
+        assert!(done.logs[0].missing[0].to_string().starts_with("sequence numbers 7 to unknown"), "{done:?}");
+        let store = mixed.open();
+        assert_eq!(events_of(&store).await, 6);
+        assert!(store.event_log().open(&pass("w")).await.unwrap().next > 9, "no number is used twice");
+    }
+}
+
+#[tokio::test]
+async fn second_mark_that_is_lost_foreign_or_no_file_is_named_and_written_again() {
+    let whole = two_logs().await;
+    let end = |scratch: &Scratch, name: &str| scratch.path().join("ends").join(name);
+    let damages: [(&str, fn(&Path, &Path)); 4] = [
+        ("it is missing", |path, _| std::fs::remove_file(path).unwrap()),
+        ("neither of its two records is valid", |path, _| std::fs::write(path, "no mark").unwrap()),
+        ("it belongs to another log", |path, other| drop(std::fs::copy(other, path).unwrap())),
+        ("it cannot be read", |path, _| {
+            std::fs::remove_file(path).unwrap();
+            std::fs::create_dir(path).unwrap();
+        }),
+    ];
+    for (sentence, damage) in damages {
+        let scratch = whole.copied();
+        damage(&end(&scratch, "a"), &end(&scratch, "b"));
+        let text = refusal(&scratch);
+        assert!(text.contains(&format!("{}: {sentence}", end(&scratch, "a").display())), "{text}");
+        let done = repair(scratch.path(), 5).unwrap();
+        assert!(done.logs.len() == 1 && done.logs[0].missing.is_empty(), "{done:?}");
+        both_are_whole(&scratch).await;
+    }
+    let scratch = whole.copied();
+    std::fs::remove_dir_all(scratch.path().join("ends")).unwrap();
+    std::fs::write(scratch.path().join("ends"), "no folder").unwrap();
+    assert!(refusal(&scratch).contains("it cannot be read"));
+    repair(scratch.path(), 5).unwrap();
+    both_are_whole(&scratch).await;
+}

@@ -12,7 +12,7 @@ use super::super::check::{Checked, LogCheck, segment_path};
 use super::super::files::{self, Salvaged, Source, write_all_at};
 use super::super::frame::{self, Frame, HEADER, Seed};
 use super::super::header::{EpochEntry, MAX_HEADER, Previous, SegmentHeader};
-use super::super::mark::{MARK, Mark};
+use super::super::mark::{MARK, Mark, mark_path};
 use super::super::scan::Region;
 use super::aside::Aside;
 use crate::repairs::steps::step;
@@ -61,7 +61,7 @@ pub(super) fn fill(found: &LogCheck, aside: &Aside) -> io::Result<()> {
         aside.keep(&found.dir.join(MARK))?;
     }
     step()?;
-    mark.create(&found.dir).map(|_| ())
+    mark.create(&mark_path(&found.dir)).map(|_| ())
 }
 
 /// A copy of a segment that is being completed.

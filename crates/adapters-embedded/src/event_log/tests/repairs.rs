@@ -151,6 +151,7 @@ async fn end_that_only_the_database_knows_is_missed() {
     let scratch = original.copied();
     fs::remove_dir_all(log_dir(&scratch)).unwrap();
     fs::rename(log_dir(&old), log_dir(&scratch)).unwrap();
+    fs::copy(old.path().join("ends/w"), scratch.path().join("ends/w")).unwrap();
     let text = refusal(&scratch);
     assert!(text.contains("the log ends earlier than the database knows"), "{text}");
     assert!(text.contains("261 to unknown, at least to 269"), "{text}");
