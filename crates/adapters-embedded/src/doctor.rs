@@ -175,6 +175,12 @@ fn repair_logs(
         return Err(OpenError::ForeignLog { path: dir.to_owned(), reason });
     }
     let context = RepairContext { database, limits: limits(&EmbeddedSettings::default()), now_ms, began_ms };
+    // What the segments of other logs say is checked again in their own directories.
+    let states = if context.bring_home(&states).map_err(failure)? {
+        check_all(database).map_err(failure)?.states
+    } else {
+        states
+    };
     let (mut repaired, mut failed) = (Vec::new(), None);
     for state in states.into_iter().filter(|state| !state.damages(&logs).is_empty()) {
         let place = logs.join(state.workspace().as_str());

@@ -33,6 +33,7 @@ pub(crate) mod repair;
 pub(crate) mod report;
 mod scan;
 pub(crate) mod states;
+pub(crate) mod wanderers;
 mod writer;
 
 use std::collections::HashMap;

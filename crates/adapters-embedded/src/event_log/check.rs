@@ -198,6 +198,7 @@ pub(super) fn check(dir: &Path, workspace: &WorkspaceId, lookup: Lookup) -> io::
     check.check_repair();
     check.check_mark();
     check.check_end_mark();
+    check.check_names(listing.misnamed);
     check.check_segments(files)?;
     if check.is_another_log()? {
         return Ok(check);
@@ -272,6 +273,23 @@ impl LogCheck {
         if self.registered.is_some() {
             let path = end_path(&self.dir);
             self.damage(&path, None, what);
+        }
+    }
+
+    /// Names files that have the extension of segments and no segment's name.
+    fn check_names(&mut self, misnamed: Vec<PathBuf>) {
+        for path in misnamed {
+            let content = match read_header(&path) {
+                Ok(Some((header, _))) if header.belongs(&self.workspace, self.log_id, header.number) => {
+                    format!("The file is segment {} of this log", header.number)
+                }
+                Ok(Some((header, _))) => {
+                    format!("The file is segment {} of a log of workspace {}", header.number, header.workspace)
+                }
+                Ok(None) | Err(_) => "The file has no valid header".to_owned(),
+            };
+            self.damage(&path, None, format!("no segment has this name; names have 20 digits. {content}"));
+            self.strays.push(path);
         }
     }
 

@@ -23,6 +23,7 @@ use super::mark::{MARK, end_path};
 use super::registry::{RESERVE, register};
 use super::report::doubt;
 use super::states::State;
+use super::wanderers::{create_home, is_in_repair, wanderers};
 use super::writer::{Faults, SegmentLimits};
 use crate::database::Database;
 use crate::repairs::progress::{PROGRESS, Progress};
@@ -95,6 +96,34 @@ impl RepairContext<'_> {
             }
             State::Vanished(_, registered) => self.create_again(&dir, &workspace, registered, damages).map(Some),
         }
+    }
+
+    /// Moves segments that lie in directories of other logs into those of their own. The damages of
+    /// all logs that change are on the disk before. Returns whether any was moved.
+    ///
+    /// # Errors
+    /// When a file cannot be moved. Run it again then.
+    pub(crate) fn bring_home(&self, states: &[State]) -> Result<bool, PortError> {
+        let logs = self.database.log_dir();
+        let failed = |error| write_failure(&logs, error);
+        let mut found = wanderers(&logs).map_err(failed)?;
+        found.retain(|one| one.from != one.home && states.iter().any(|state| one.is_missed_by(state)));
+        for state in states {
+            let (workspace, dir) = (state.workspace(), logs.join(state.workspace().as_str()));
+            if found.iter().any(|wanderer| [&wanderer.from, &wanderer.home].contains(&workspace)) {
+                create_home(&dir).map_err(failed)?;
+                if !is_in_repair(&dir) {
+                    let mut progress: Progress<LostEvents> = Progress::load(&dir, self.now_ms);
+                    progress.add_damages(state.damages(&logs).iter().map(ToString::to_string));
+                    progress.save(&dir).map_err(failed)?;
+                }
+            }
+        }
+        for wanderer in &found {
+            aside::move_to(&wanderer.path, &wanderer.way_home(&logs)).map_err(failed)?;
+            files::sync_dir(&logs.join(wanderer.from.as_str())).map_err(failed)?;
+        }
+        Ok(!found.is_empty())
     }
 
     fn create_again(

@@ -15,6 +15,7 @@ use super::mark::marked_end;
 use super::places::{Misplaced, misplaced};
 use super::registry::{decode, directories, known};
 use super::remade::is_outdated;
+use super::wanderers::explain;
 use crate::database::{Database, LastCommits};
 use earcon_model::WorkspaceId;
 use earcon_ports::PortError;
@@ -40,6 +41,14 @@ impl State {
         match self {
             Self::Checked(check) => &check.workspace,
             Self::Vanished(workspace, _) | Self::Unreadable { workspace, .. } => workspace,
+        }
+    }
+
+    /// The number of the log, if it is known.
+    pub(super) fn log_id(&self) -> Option<u64> {
+        match self {
+            Self::Checked(check) => Some(check.log_id),
+            _ => self.registered().map(|registered| registered.log_id),
         }
     }
 
@@ -158,7 +167,9 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
 /// Checks the logs that are in their places.
 fn check_rest(dir: &Path, mut logs: BTreeMap<WorkspaceId, Lookup>, misplaced: Misplaced) -> Result<Checks, PortError> {
     logs.retain(|workspace, _| !misplaced.workspaces.contains(workspace));
-    Ok(Checks { misplaced: misplaced.damages, states: check_each(dir, logs)? })
+    let mut states = check_each(dir, logs)?;
+    explain(dir, &mut states).map_err(|error| files::read_failure(dir, error))?;
+    Ok(Checks { misplaced: misplaced.damages, states })
 }
 
 fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<State>, PortError> {
