@@ -147,7 +147,6 @@ pub(super) fn load_all(
     faults: &Arc<Faults>,
 ) -> Result<Vec<(WorkspaceId, Log)>, OpenError> {
     let data = database.path().to_owned();
-    complete_deletions(database).map_err(|error| unusable(&data, error))?;
     let Checks { misplaced, states } = check_all(database).map_err(|error| unusable(&data, error))?;
     if !misplaced.is_empty() {
         return Err(OpenError::MisplacedLogs { path: data, damages: misplaced });
@@ -161,6 +160,8 @@ pub(super) fn load_all(
     if !damages.is_empty() {
         return Err(OpenError::DamagedLog { path: data, damages });
     }
+    // Not before: a start that is refused changes nothing.
+    complete_deletions(database).map_err(|error| unusable(&data, error))?;
     let mut logs = Vec::new();
     for state in states {
         let State::Checked(check) = state else { continue };

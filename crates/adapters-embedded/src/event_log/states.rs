@@ -121,12 +121,22 @@ pub(crate) fn check_all(database: &Database) -> Result<Checks, PortError> {
         files::create_dir(&dir).map_err(|error| files::write_failure(&dir, error))?;
     }
     let (mut logs, deleted) = (known(database)?, deleted_logs(database)?);
+    let failure = |error| files::read_failure(&dir, error);
+    // A start completes an interrupted deletion, and deletes the rest of a deleted workspace. It is
+    // no damage.
+    let is_gone = |workspace: &WorkspaceId| !dir.join(workspace.as_str()).exists();
+    for (workspace, _) in interrupted_deletions(&dir).map_err(failure)? {
+        if is_gone(&workspace) {
+            logs.remove(&workspace);
+        }
+    }
+    let is_of_deleted = |lookup: &Lookup| lookup.registered().is_some_and(|log| deleted.get(log.log_id).is_some());
+    logs.retain(|workspace, lookup| !(is_of_deleted(lookup) && is_gone(workspace)));
     for (workspace, lookup) in &mut logs {
         if lookup.registered().is_some_and(|record| is_outdated(&dir, workspace, record, &deleted)) {
             *lookup = Lookup::Absent;
         }
     }
-    let failure = |error| files::read_failure(&dir, error);
     let misplaced = misplaced(&dir, &numbers_of(&logs), &deleted).map_err(failure)?;
     check_rest(&dir, logs, misplaced)
 }
