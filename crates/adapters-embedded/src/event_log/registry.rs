@@ -79,7 +79,8 @@ pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, l
     }
 }
 
-/// Records how far a log went: durably in its marks, and in the database with its next synced write.
+/// Records how far a log went: durably in its marks, and in the database with its next synced
+/// write.
 pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log) -> Result<(), PortError> {
     log.sync_marks()?;
     let mut registered = lock(&log.registered);

@@ -151,8 +151,8 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
     let mut found = BTreeMap::new();
     for (key, value) in records {
         let (workspace, registered) = decode(key, value)?;
-        // A start deletes the rest of a deleted workspace. It is no damage. A log in its place is of
-        // a workspace that was made again, which this database does not know.
+        // A start deletes the rest of a deleted workspace. It is no damage. A log in its place is
+        // of a workspace that was made again, which this database does not know.
         if deleted.get(registered.log_id).is_none() {
             found.insert(workspace, Lookup::Found(registered));
         }

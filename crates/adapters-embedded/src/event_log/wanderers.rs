@@ -66,8 +66,8 @@ impl Wanderer {
         *state.workspace() == self.home && state.log_id() == Some(self.log_id)
     }
 
-    /// Whether this is a segment of the log in `state`, and that log lacks it. Of two copies, the one
-    /// that is at home stays. A segment that was trimmed is not wanted any more.
+    /// Whether this is a segment of the log in `state`, and that log lacks it. Of two copies, that
+    /// at home stays. A segment that was trimmed is not wanted any more.
     pub(super) fn is_missed_by(&self, state: &State) -> bool {
         if !self.is_of(state) {
             return false;

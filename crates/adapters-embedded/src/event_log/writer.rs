@@ -379,8 +379,8 @@ impl Writer {
         }
     }
 
-    /// Writes the marks again, with what the database holds now, durably. A mark that is gone or was
-    /// changed becomes a new file, if the log is where it was.
+    /// Writes the marks again, with what the database holds now, durably. A mark that is gone or
+    /// was changed becomes a new file, if the log is where it was.
     pub(super) fn sync_marks(&mut self) -> Result<(), PortError> {
         let synced = match self.marks.problem() {
             Some(_) => self.active.check_presence(),
