@@ -257,11 +257,14 @@ async fn older_copy_of_a_log_is_refused_from_its_first_missing_event_on() {
     }
 }
 
+/// Damages the mark at a path; the other one is that of another log.
+type DamageOfMark = fn(&Path, &Path);
+
 #[tokio::test]
 async fn second_mark_that_is_lost_foreign_or_no_file_is_named_and_written_again() {
     let whole = two_logs().await;
     let end = |scratch: &Scratch, name: &str| scratch.path().join("ends").join(name);
-    let damages: [(&str, fn(&Path, &Path)); 4] = [
+    let damages: [(&str, DamageOfMark); 4] = [
         ("it is missing", |path, _| std::fs::remove_file(path).unwrap()),
         ("neither of its two records is valid", |path, _| std::fs::write(path, "no mark").unwrap()),
         ("it belongs to another log", |path, other| std::fs::write(path, std::fs::read(other).unwrap()).unwrap()),

@@ -121,8 +121,8 @@ struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    /// Completes a segment that ends at `end`, as far as that is known, and has `length` bytes if the
-    /// next one says so. Returns the first event of the segment.
+    /// Completes a segment that ends at `end`, as far as that is known, and has `length` bytes if
+    /// the next one says so. Returns the first event of the segment.
     fn fill(&mut self, segment: &Checked, end: Goal, length: Option<u64>) -> io::Result<Seq> {
         let (goal, _) = end;
         let (path, number) = (&segment.file.path, segment.file.number);
