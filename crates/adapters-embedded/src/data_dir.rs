@@ -140,7 +140,19 @@ impl DataDir {
     }
 }
 
+/// Refuses a directory with the name of the lock file. It can be locked, and the file cannot be
+/// made.
+fn refuse_no_file(name: &Path) -> Result<(), OpenError> {
+    if !name.is_dir() {
+        return Ok(());
+    }
+    let source = io::ErrorKind::IsADirectory.into();
+    let advice = format!("the lock is a file; remove the directory: rmdir {}", name.display());
+    Err(OpenError::NotPermitted { path: name.to_owned(), verb: "lock", source, advice })
+}
+
 fn lock(path: &Path) -> Result<File, OpenError> {
+    refuse_no_file(&path.join("LOCK"))?;
     let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
     let mut file = OpenOptions::new()
         .read(true)
@@ -166,6 +178,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 /// Locks a directory for reading, without a write. `None` if there is no lock file.
 fn shared_lock(path: &Path) -> Result<Option<File>, OpenError> {
     let name = path.join("LOCK");
+    refuse_no_file(&name)?;
     let mut file = match File::open(&name) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -205,6 +218,22 @@ mod tests {
         assert!(text.contains(&dir.path().display().to_string()) && text.contains("stop it"), "{text}");
         assert!(text.contains(&std::process::id().to_string()), "{text}");
         drop(held);
+        DataDir::claim(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn directory_in_the_place_of_the_lock_is_named_by_start_and_check() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(DataDir::claim(dir.path()).unwrap());
+        let lock = dir.path().join("LOCK");
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::create_dir(&lock).unwrap();
+        let refusals =
+            [DataDir::claim(dir.path()).unwrap_err(), DataDir::look(dir.path()).unwrap_err()].map(|e| e.to_string());
+        for text in refusals {
+            assert!(text.contains(&format!("remove the directory: rmdir {}", lock.display())), "{text}");
+        }
+        std::fs::remove_dir(&lock).unwrap();
         DataDir::claim(dir.path()).unwrap();
     }
 

@@ -48,7 +48,7 @@ use files_in_use::FilesInUse;
 pub use inspect::Finding;
 pub use instance::DatabaseMemory;
 #[cfg(test)]
-pub(crate) use journal::read as written_bytes;
+pub(crate) use journal::{make_unreadable, read as written_bytes};
 use mark::Numbers;
 pub(crate) use mark::is_mark;
 use marks::MarkFiles;
@@ -167,6 +167,16 @@ impl Database {
             fault: Mutex::default(),
             dir,
         })
+    }
+
+    /// Writes the marks again, durably. Called once the logs were found whole: a start that is
+    /// refused changes nothing.
+    pub(super) fn confirm(&self) -> std::io::Result<()> {
+        let mut commits = self.commits();
+        let numbers = commits.numbers;
+        // Both slots.
+        commits.marks.write(&numbers)?;
+        self.sync_marks(&mut commits.marks, &numbers)
     }
 
     /// Whether this process has created the data directory.

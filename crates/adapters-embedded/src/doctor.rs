@@ -8,7 +8,8 @@ use crate::event_log::damage::Damage;
 use crate::event_log::deletion::{complete_deletions, remove_data, still_known};
 use crate::event_log::limits;
 use crate::event_log::registry::unusable;
-use crate::event_log::repair::{RepairContext, Repaired};
+use crate::event_log::remade::remade;
+use crate::event_log::repair::{DAMAGED, RepairContext, Repaired, name_aside};
 use crate::event_log::report::{LogReport, doubt_of_earlier};
 use crate::event_log::states::{Checks, State, check_all, check_with, deleted_names};
 pub use crate::open_error::OpenError;
@@ -41,7 +42,8 @@ impl Report {
         if !self.misplaced.is_empty() {
             return Some(OpenError::MisplacedLogs { path, damages: self.misplaced.clone() });
         }
-        let has_foreign_log = self.logs.iter().any(|log| log.is_foreign);
+        // A damaged database does not tell which of two logs of a workspace is the present one.
+        let has_foreign_log = self.database.is_empty() && self.logs.iter().any(|log| log.is_foreign);
         has_foreign_log.then(|| OpenError::ForeignLog { path, reason: self.mixture() })
     }
 
@@ -136,33 +138,54 @@ fn repair_logs(
         plan.save(dir).map_err(not_writable)?;
     }
     complete_deletions(database).map_err(failure)?;
+    clear_earlier(database, plan.as_deref_mut())?;
     deleted.iter().try_for_each(|workspace| remove_data(database, workspace)).map_err(failure)?;
     let logs = database.log_dir();
     let Checks { misplaced, states } = check_all(database).map_err(failure)?;
     if !misplaced.is_empty() {
         return Err(OpenError::MisplacedLogs { path: dir.to_owned(), damages: misplaced });
     }
+    let began_ms = plan.as_ref().map_or(now_ms, |plan| plan.began_ms);
     let mut doubts = Vec::new();
+    let mut set_aside = Vec::new();
     if let Some(plan) = plan {
         let losses = &mut plan.losses;
         let earlier = deleted_names(database).map_err(failure)?;
-        for state in &states {
+        for state in states.iter().filter(|_| !losses.is_doubted) {
             let is_again = losses.is_lacking && earlier.contains(state.workspace().as_str());
             let of_earlier = is_again.then(|| doubt_of_earlier(state.workspace()));
             let of_history = if losses.is_rewound { state.report(&logs).doubts_of_history() } else { Vec::new() };
             let of_end = losses.older_than.as_ref().and_then(|newest| state.doubt_of_end(newest));
-            let found = of_earlier.into_iter().chain(of_history).chain(of_end);
+            let place = dir.join(DAMAGED).join(name_aside(state.workspace(), plan.began_ms));
+            let of_other = state.doubt_of_other(&place);
+            if of_other.is_some() {
+                let damages = state.damages(&logs).iter().map(ToString::to_string).collect();
+                losses.set_aside.push((state.workspace().as_str().to_owned(), damages));
+            }
+            let found = of_earlier.into_iter().chain(of_history).chain(of_end).chain(of_other);
             let new: Vec<_> = found.filter(|doubt| !losses.doubts.contains(doubt)).collect();
             losses.doubts.extend(new);
         }
+        losses.is_doubted = true;
         plan.save(dir).map_err(not_writable)?;
         doubts.clone_from(&plan.losses.doubts);
+        set_aside.clone_from(&plan.losses.set_aside);
+    } else if let Some(other) = states.iter().find(|state| state.is_foreign()) {
+        let reason = other.damages(&logs).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        return Err(OpenError::ForeignLog { path: dir.to_owned(), reason });
     }
-    let context = RepairContext { database, limits: limits(&EmbeddedSettings::default()), now_ms };
+    let context = RepairContext { database, limits: limits(&EmbeddedSettings::default()), now_ms, began_ms };
+    // What the segments of other logs say is checked again in their own directories.
+    let states = if context.bring_home(&states).map_err(failure)? {
+        check_all(database).map_err(failure)?.states
+    } else {
+        states
+    };
     let (mut repaired, mut failed) = (Vec::new(), None);
     for state in states.into_iter().filter(|state| !state.damages(&logs).is_empty()) {
         let place = logs.join(state.workspace().as_str());
-        match context.repair(state) {
+        let earlier = set_aside.iter().find(|(name, _)| name == state.workspace().as_str());
+        match context.repair(state, earlier.map(|(_, damages)| damages.clone())) {
             Ok(done) => repaired.extend(done),
             // The other logs are repaired nevertheless.
             Err(error) => failed = failed.or(Some(not_mended(failure(error), &place))),
@@ -170,6 +193,28 @@ fn repair_logs(
     }
     doubts.extend(repaired.iter().filter_map(|log: &Repaired| log.doubt.clone()));
     failed.map_or(Ok((repaired, doubts)), Err)
+}
+
+/// Deletes what the database has of workspaces that were deleted and made again since. Their logs
+/// stay.
+fn clear_earlier(database: &Database, mut plan: Option<&mut DatabaseRepair>) -> Result<(), OpenError> {
+    let dir = database.path();
+    let failure = |error| unusable(dir, error);
+    let (is_lacking, cleared) =
+        plan.as_ref().map_or((false, Vec::new()), |plan| (plan.losses.is_lacking, plan.losses.cleared.clone()));
+    let found = remade(database, is_lacking, &cleared).map_err(failure)?;
+    if let Some(plan) = &mut plan {
+        for remade in &found {
+            let (losses, name) = (&mut plan.losses, remade.workspace.as_str());
+            if let Some(sentence) = remade.sentence().filter(|_| !cleared.iter().any(|cleared| cleared == name)) {
+                losses.cleared.push(name.to_owned());
+                losses.kept.push(Finding::new(database.log_dir().join(name), sentence));
+            }
+            losses.doubts.extend(remade.doubt());
+        }
+        plan.save(dir).map_err(|source| OpenError::NotWritable { path: dir.to_owned(), source })?;
+    }
+    found.iter().try_for_each(|remade| remade.clear(database)).map_err(failure)
 }
 
 /// Damage that is left must not be answered with the advice to repair: that was just done.

@@ -28,10 +28,12 @@ pub(crate) mod mark;
 pub(crate) mod places;
 mod reader;
 pub(crate) mod registry;
+pub(crate) mod remade;
 pub(crate) mod repair;
 pub(crate) mod report;
 mod scan;
 pub(crate) mod states;
+pub(crate) mod wanderers;
 mod writer;
 
 use std::collections::HashMap;

@@ -92,8 +92,10 @@ impl EmbeddedStore {
     /// See [`OpenError`]. Each error names the directory and says what to do.
     pub fn open(dir: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let database = Arc::new(Database::open(dir, settings)?);
+        let log = Arc::new(EmbeddedLog::open(database.clone(), settings)?);
+        database.confirm().map_err(|source| OpenError::NotWritable { path: dir.to_owned(), source })?;
         Ok(Self {
-            log: Arc::new(EmbeddedLog::open(database.clone(), settings)?),
+            log,
             series: Arc::new(EmbeddedSeries::new(database.clone())),
             meta: Arc::new(EmbeddedMeta::new(database.clone())),
             snapshots: Arc::new(EmbeddedSnapshots::new(database.clone())),

@@ -185,6 +185,13 @@ pub(super) fn replace(database: &Database, workspace: &WorkspaceId, key: &str, v
     database.commit(batch, Durability::Synced)
 }
 
+/// Removes a record. Nothing else may write.
+pub(super) fn remove(database: &Database, workspace: &WorkspaceId, key: &str) -> Result<(), PortError> {
+    let mut batch = WriteBatch::default();
+    batch.remove(database.meta, full_key(workspace, key)?);
+    database.commit(batch, Durability::Synced)
+}
+
 fn workspace_of(key: &[u8]) -> Result<WorkspaceId, PortError> {
     let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = std::str::from_utf8(name).map_err(|_| corrupt("the name of a workspace"))?;

@@ -19,7 +19,7 @@ mod snapshot_store;
 pub use epochs::{EpochStart, Epochs};
 pub use error::{ErrorKind, PortError};
 pub use event_log::{EventLog, Followed, Following, LogHead, OPENING_RECORD, Page, SharedLog};
-pub use meta_store::{MetaRecord, MetaStore, Revision};
+pub use meta_store::{DELETING_RECORD, MetaRecord, MetaStore, Revision};
 pub use node_transport::{IncomingRequest, NodeTransport, TransportError};
 pub use publisher::{Connection, Publication, Publisher};
 pub use registry::{Change, Registry, Watch};

@@ -20,6 +20,11 @@ pub struct MetaRecord {
     pub value: Vec<u8>,
 }
 
+/// The key of a record: the workspace is being deleted. It is written first and goes last, so the
+/// next start goes on with a deletion that was interrupted. A repair removes it if it may be that
+/// of an earlier workspace of the same name.
+pub const DELETING_RECORD: &str = "workspace/deleting";
+
 /// Key-value records of a workspace, changed by compare-and-set.
 #[async_trait]
 pub trait MetaStore: Send + Sync + 'static {

@@ -11,10 +11,9 @@
 use crate::actors::context::Backends;
 use crate::services::records::Family;
 use earcon_model::{WorkspaceId, WorkspaceKey};
-use earcon_ports::{ErrorKind, PortError};
+use earcon_ports::{DELETING_RECORD, ErrorKind, PortError};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-const DELETING: &str = "deleting";
 const GENERATION: &str = "generation";
 
 /// Deletes workspaces from the stores.
@@ -35,7 +34,7 @@ impl Deletions {
     /// Those of the store.
     pub(super) async fn begin(&self, id: &WorkspaceId) -> Result<(), PortError> {
         let pass = self.authorizer.system(id);
-        self.record(&pass, DELETING, Vec::new()).await?;
+        self.record(&pass, DELETING_RECORD, Vec::new()).await?;
         // From now on requests find no workspace.
         self.authorizer.retire(pass.key());
         Ok(())
@@ -72,7 +71,7 @@ impl Deletions {
         let recorded = recorded.and_then(|record| std::str::from_utf8(&record.value).ok()?.parse().ok());
         let key = WorkspaceKey::new(listed.workspace().clone(), recorded.unwrap_or(listed.generation()));
         self.authorizer.begin_generation(&key);
-        if meta.get(&pass, &Family::Workspace.key(DELETING)).await?.is_none() {
+        if meta.get(&pass, DELETING_RECORD).await?.is_none() {
             return Ok(true);
         }
         tracing::info!(workspace = %key, "the deletion of the workspace goes on");
@@ -92,15 +91,25 @@ impl Deletions {
         let number = u64::try_from(now_ms).unwrap_or(0).max(last.map_or(0, |last| last + 1));
         let key = WorkspaceKey::new(id.clone(), number);
         let pass = self.authorizer.system_in(key.clone());
-        self.record(&pass, GENERATION, number.to_string().into_bytes()).await?;
+        self.record(&pass, &Family::Workspace.key(GENERATION), number.to_string().into_bytes()).await?;
         self.authorizer.begin_generation(&key);
         Ok(())
     }
 
-    async fn record(&self, pass: &WorkspacePass, name: &str, value: Vec<u8>) -> Result<(), PortError> {
-        match self.backends.meta_store.put(pass, &Family::Workspace.key(name), 0, value).await {
+    async fn record(&self, pass: &WorkspacePass, key: &str, value: Vec<u8>) -> Result<(), PortError> {
+        match self.backends.meta_store.put(pass, key, 0, value).await {
             Err(error) if error.kind != ErrorKind::Conflict => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_of_a_deletion_is_of_the_family_of_the_workspace() {
+        assert_eq!(Family::Workspace.key("deleting"), DELETING_RECORD);
     }
 }

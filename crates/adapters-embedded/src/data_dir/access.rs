@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::Access;
 
 use super::{CREATING, DAMAGED, FORMAT_FILE, LOGS, MARK};
+use crate::event_log::mark::ENDS;
 use crate::open_error::OpenError;
 use crate::repairs::progress::{PROGRESS, RECORD};
 
@@ -20,7 +21,7 @@ pub(super) fn refuse_other_files(path: &Path) -> Result<(), OpenError> {
     if [FORMAT_FILE, CREATING, MARK, "db/version", "log/DATABASE"].iter().any(|name| path.join(name).exists()) {
         return Ok(());
     }
-    let ours = ["LOCK", "FORMAT.new", "db", LOGS, DAMAGED, PROGRESS];
+    let ours = ["LOCK", "FORMAT.new", "db", LOGS, ENDS, DAMAGED, PROGRESS];
     let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
     for entry in entries.flatten() {
         let name = entry.file_name();

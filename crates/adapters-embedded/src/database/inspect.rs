@@ -158,7 +158,11 @@ impl Inspection {
                 self.add(&missing, "this journal is missing; its commits may be lost");
             }
             before = Some(number);
-            let bytes = journal::read(path)?;
+            let (bytes, unreadable) = journal::read_noting(path)?;
+            if let Some(at) = unreadable {
+                is_readable = false;
+                self.add(path, format!("the journal cannot be read from the disk at byte {at}"));
+            }
             let end = journal::walk(&bytes, &mut progress);
             identity = progress.identity.or(identity);
             let End::Unreadable { from, numbers } = end else { continue };
@@ -171,7 +175,7 @@ impl Inspection {
                 is_readable = false;
                 let text = format!("the journal cannot be read at byte {from}, and acknowledged commits are behind it");
                 self.add(path, text + &lost_behind(&numbers));
-            } else {
+            } else if unreadable.is_none() {
                 self.torn = Some((path.clone(), from as u64));
             }
             if number != active {

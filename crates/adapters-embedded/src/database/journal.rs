@@ -8,7 +8,6 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::commit_numbers::{code_and_identity, number};
 use super::mark::Numbers;
 use super::table::{TABLES, is_history};
+use crate::event_log::files::{Salvaged, Source};
 
 const START: u8 = 1;
 const ITEM: u8 = 2;
@@ -290,14 +290,21 @@ pub(super) fn holds_synced(numbers: &[(usize, u64)], marked: &Numbers) -> bool {
 }
 
 /// Reads a journal without the zeros at its end. The unused rest of a journal is a hole of up to
-/// 64 MiB, which is skipped.
+/// 64 MiB, which is skipped. Pages that the disk does not give back are zeros.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_noting(path).map(|(bytes, _)| bytes)
+}
+
+/// The same, and the first byte that cannot be read from the disk.
+pub(super) fn read_noting(path: &Path) -> io::Result<(Vec<u8>, Option<u64>)> {
     let file = File::open(path)?;
+    let disk = OnDisk::new(&file);
+    let source = Salvaged::new(&disk);
     let mut bytes = Vec::new();
     let mut at = 0;
     while let Some(start) = next_data(&file, at)? {
         let mut chunk = vec![0; CHUNK];
-        let count = file.read_at(&mut chunk, start)?;
+        let count = source.read_at(&mut chunk, start)?;
         if count == 0 {
             break;
         }
@@ -308,7 +315,61 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
         }
         at = start + count as u64;
     }
-    Ok(bytes)
+    Ok((bytes, source.first_unreadable()))
+}
+
+/// A journal's file. A test makes a part of it unreadable.
+struct OnDisk<'f> {
+    file: &'f File,
+    #[cfg(test)]
+    unreadable: Option<std::ops::Range<u64>>,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The parts of files, by their inodes, that this thread cannot read.
+    static UNREADABLE: std::cell::RefCell<Vec<(u64, std::ops::Range<u64>)>> =
+        const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Makes a part of a file unreadable to this thread.
+#[cfg(test)]
+pub(crate) fn make_unreadable(path: &Path, part: std::ops::Range<u64>) {
+    UNREADABLE.with_borrow_mut(|parts| parts.push((inode(&File::open(path).unwrap()), part)));
+}
+
+#[cfg(test)]
+fn inode(file: &File) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(&file.metadata().unwrap())
+}
+
+impl<'f> OnDisk<'f> {
+    #[cfg(not(test))]
+    fn new(file: &'f File) -> Self {
+        Self { file }
+    }
+
+    #[cfg(test)]
+    fn new(file: &'f File) -> Self {
+        let own = inode(file);
+        let unreadable =
+            UNREADABLE.with_borrow(|parts| parts.iter().find(|(inode, _)| *inode == own).map(|(_, part)| part.clone()));
+        Self { file, unreadable }
+    }
+}
+
+impl Source for OnDisk<'_> {
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        #[cfg(test)]
+        if self.unreadable.as_ref().is_some_and(|part| part.start < offset + into.len() as u64 && offset < part.end) {
+            return Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()));
+        }
+        Source::read_at(self.file, into, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
 }
 
 /// Bytes that are read at once.

@@ -117,6 +117,13 @@ impl MarkFile {
         Ok(mark)
     }
 
+    /// Opens the file, and changes nothing in it. It is a valid mark.
+    pub(super) fn open(path: &Path, identity: u64) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
+        let generation = Mark::load(path)?.map_or(0, |mark| mark.generation);
+        Ok(Self { file, identity, generation })
+    }
+
     pub(super) fn identity(&self) -> u64 {
         self.identity
     }

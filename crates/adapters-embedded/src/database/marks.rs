@@ -209,6 +209,12 @@ impl MarkFiles {
         Ok(Self { own, among_logs })
     }
 
+    /// Opens both files, and changes nothing in them. They are valid marks.
+    pub(super) fn open(dir: &DataDir, identity: u64) -> io::Result<Self> {
+        let (own, among_logs) = (dir.mark(), dir.log_mark());
+        Ok(Self { own: MarkFile::open(&own, identity)?, among_logs: MarkFile::open(&among_logs, identity)? })
+    }
+
     /// The identity of the database.
     pub(super) fn identity(&self) -> u64 {
         self.own.identity()

@@ -97,7 +97,9 @@ fn recover(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Resul
         findings.extend(inspection.findings.into_iter().filter(|finding| finding.is_foreign));
         return Err(damaged(dir.path(), &findings));
     }
-    recover_at(dir, layout, settings, &marks)
+    let Recovered { instance, identity, numbers } = recover_at(dir, layout, settings, &marks)?;
+    let marks = MarkFiles::open(dir, identity).map_err(not_readable)?;
+    Ok(Opened { instance, numbers, marks })
 }
 
 /// Opens the database again after a failed write of this process, with exactly the commits that
@@ -114,12 +116,11 @@ pub(super) fn reopen(
     let layout = Layout::new(dir.database());
     write_last_journal_again(&layout, numbers)
         .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
-    recover_at(
-        dir,
-        &layout,
-        settings,
-        &StoredMarks { own: Some(Mark::of(identity, *numbers)), ..StoredMarks::default() },
-    )
+    let known = StoredMarks { own: Some(Mark::of(identity, *numbers)), ..StoredMarks::default() };
+    let Recovered { instance, identity, numbers } = recover_at(dir, &layout, settings, &known)?;
+    let marks = MarkFiles::create(dir, identity, &numbers)
+        .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
+    Ok(Opened { instance, numbers, marks })
 }
 
 /// Writes the journal that was in use to a new file, without what follows the last successful
@@ -127,7 +128,10 @@ pub(super) fn reopen(
 /// does not write them again, but it still shows them to a reader.
 fn write_last_journal_again(layout: &Layout, numbers: &Numbers) -> io::Result<()> {
     for (_, path) in layout.journals()?.into_iter().rev() {
-        let mut bytes = journal::read(&path)?;
+        let (mut bytes, unreadable) = journal::read_noting(&path)?;
+        if let Some(at) = unreadable {
+            return Err(io::Error::other(format!("{} cannot be read at byte {at}", path.display())));
+        }
         if bytes.is_empty() {
             // It was created, and nothing was written to it.
             continue;
@@ -149,13 +153,20 @@ fn write_last_journal_again(layout: &Layout, numbers: &Numbers) -> io::Result<()
     Ok(())
 }
 
+/// The database that was opened, and what its tables say.
+struct Recovered {
+    instance: Arc<Instance>,
+    identity: u64,
+    numbers: Numbers,
+}
+
 /// Opens the database, which must be the one of the marks and hold their commits.
 fn recover_at(
     dir: &DataDir,
     layout: &Layout,
     settings: &EmbeddedSettings,
     marks: &StoredMarks,
-) -> Result<Opened, OpenError> {
+) -> Result<Recovered, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     let lost = |mut findings: Vec<Finding>| {
         marks.explain(dir, &mut findings);
@@ -176,8 +187,7 @@ fn recover_at(
     let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);
     let (instance, examined) = guarded(|| open_in(layout, settings, marks)).map_err(explain)?;
     let Examined { identity, numbers } = examined.map_err(lost)?;
-    let marks = MarkFiles::create(dir, identity, &numbers).map_err(not_readable)?;
-    Ok(Opened { instance, numbers, marks })
+    Ok(Recovered { instance, identity, numbers })
 }
 
 /// Cuts a batch that a crash tore, and replaces the empty file that fjall locks.

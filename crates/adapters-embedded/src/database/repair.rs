@@ -47,6 +47,12 @@ pub(crate) struct DatabaseLosses {
     pub(crate) older_than: Option<LastCommits>,
     /// Workspaces that were deleted, and that an older database still had.
     pub(crate) deleted: Vec<String>,
+    /// Workspaces that were made again: what the database had of the earlier ones is deleted.
+    pub(crate) cleared: Vec<String>,
+    /// Workspaces whose database knows another log than the one that was there, with the damages.
+    pub(crate) set_aside: Vec<(String, Vec<String>)>,
+    /// Whether the doubts about the logs are complete. Later, a log may be repaired already.
+    pub(crate) is_doubted: bool,
     /// What may be lost, or may have come back although it was deleted.
     pub(crate) doubts: Vec<String>,
     /// The commits with which the repaired database begins.
@@ -239,6 +245,7 @@ impl Repair<'_> {
         (losses.is_rewound, losses.is_lacking) = (done.is_rewound, done.is_lacking);
         losses.older_than = marks.later_than_own();
         losses.begins = Some(begins);
+        losses.is_doubted = false;
         if done.is_rewound {
             let text = "history is read again from the logs, as far as they go back. Samples from before that may be \
                         missing, or may be back although they were deleted";

@@ -13,6 +13,7 @@ mod deletions;
 mod interrupted;
 mod places;
 mod random;
+mod remade;
 
 /// A closed directory with events and settings of workspace `w`.
 async fn installation(events: Seq, settings: u64) -> Scratch {
@@ -279,4 +280,72 @@ fn directory_without_data_is_neither_damaged_nor_repaired() {
         }
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is created");
+}
+
+/// The lock file names the process; all other bytes stay.
+#[tokio::test]
+async fn refused_start_changes_no_byte() {
+    let whole = installation(30, 3).await;
+    extend_workspace(&whole, "other", 4, 1).await;
+    let segment = |scratch: &Scratch| scratch.path().join("log/w/00000000000000000001.seg");
+    let flip = |scratch: &Scratch| {
+        let mut bytes = std::fs::read(segment(scratch)).unwrap();
+        let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        bytes[last - 50] ^= 1;
+        std::fs::write(segment(scratch), bytes).unwrap();
+    };
+    let damages: [&dyn Fn(&Scratch); 5] = [
+        &flip,
+        &|scratch| std::fs::remove_dir_all(scratch.path().join("log/w")).unwrap(),
+        &|scratch| std::fs::remove_file(scratch.path().join("log/w/MARK")).unwrap(),
+        &|scratch| std::fs::rename(scratch.path().join("log/w"), scratch.path().join("log/v")).unwrap(),
+        // A deletion was interrupted, and another log is damaged.
+        &|scratch| {
+            std::fs::rename(scratch.path().join("log/other"), scratch.path().join("log/.deleted-other")).unwrap();
+            flip(scratch);
+        },
+    ];
+    let files = |scratch: &Scratch| {
+        let all = content(scratch.path()).into_iter().filter(|(path, ..)| !path.ends_with("LOCK"));
+        all.map(|(path, bytes, ..)| (path, bytes)).collect::<Vec<_>>()
+    };
+    for (at, damage) in damages.into_iter().enumerate() {
+        let scratch = whole.copied();
+        damage(&scratch);
+        let before = files(&scratch);
+        assert!(EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).is_err(), "{at}");
+        let after = files(&scratch);
+        let names = |list: &[(std::path::PathBuf, _)]| list.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+        let new: Vec<_> = names(&after).into_iter().filter(|path| !names(&before).contains(path)).collect();
+        assert!(new.is_empty() && before.len() == after.len(), "{at}: {new:?}");
+        let changed = after.iter().zip(&before).find(|(one, other)| one.1 != other.1).map(|(one, _)| &one.0);
+        assert_eq!(changed, None, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn unreadable_sector_of_the_journal_is_damage_that_a_repair_passes() {
+    let whole = installation(5, 0).await;
+    extend(&whole, 0, 60).await;
+    let used = crate::database::written_bytes(&whole.path().join("db/0.jnl")).unwrap().len() as u64;
+    assert!(used > 3 * 4_096, "{used}");
+    let mut lost = 0;
+    for page in 0..used / 4_096 {
+        let scratch = whole.copied();
+        let journal = scratch.path().join("db/0.jnl");
+        crate::database::make_unreadable(&journal, page * 4_096..page * 4_096 + 512);
+        let text = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err().unwrap().to_string();
+        let sentence = format!("the journal cannot be read from the disk at byte {}", page * 4_096);
+        assert!(text.contains(&sentence) && text.contains("--repair"), "{text}");
+        assert!(check(scratch.path()).unwrap().database.iter().any(|finding| finding.damage.contains(&sentence)));
+        let done = repair(scratch.path(), 5).unwrap();
+        let store = scratch.open();
+        assert_eq!(events_of(&store).await, 5);
+        let kept = store.meta_store().list(&pass("w"), "", None, 100).await.unwrap().len();
+        let is_named = done.database.iter().any(|finding| finding.damage.contains("of the settings are lost"));
+        assert!(kept == 60 || is_named, "{kept}: {done:?}");
+        assert!(kept > 0, "commits outside of the sector are kept");
+        lost += 60 - kept;
+    }
+    assert!(lost > 0);
 }

@@ -13,7 +13,7 @@ use self::listing::Listing;
 pub(super) use self::listing::{SegmentFile, read_header, segment_path};
 use super::damage::{Damage, Missing};
 use super::header::EpochEntry;
-use super::mark::{MARK, Mark, StoredMark};
+use super::mark::{MARK, Mark, StoredMark, end_path, mark_path};
 use super::scan::SegmentScan;
 use crate::repairs::progress::{NOT_ENDED, PROGRESS};
 use earcon_model::{Seq, WorkspaceId};
@@ -78,6 +78,8 @@ pub(crate) struct LogCheck {
     /// The log that is here instead of the one of the database's record.
     pub(super) other: Option<Other>,
     pub(super) mark: StoredMark,
+    /// The second mark, outside of the log's directory.
+    pub(super) end: StoredMark,
     /// By number, the oldest first. Runs of numbers without a file are among them.
     pub(super) segments: Vec<Checked>,
     /// Files of segments that a trim had removed from the log, and incomplete files.
@@ -145,6 +147,12 @@ impl LogCheck {
         self.mark.valid().filter(|mark| mark.log_id == self.log_id)
     }
 
+    /// The first sequence number behind all that the database and the second mark know of.
+    pub(super) fn known_outside(&self) -> Seq {
+        let marked = self.end.valid().filter(|mark| mark.log_id == self.log_id).map_or(0, |mark| mark.next);
+        self.registered.map_or(0, |registered| registered.next).max(marked)
+    }
+
     /// Whether it is certain that no acknowledged event is behind the last whole frame. After a
     /// power cut the mark may be older than the log, so a damaged end is never certain.
     pub(super) fn ends_for_certain(&self) -> bool {
@@ -152,7 +160,7 @@ impl LogCheck {
         let whole = self.segments.last().and_then(|last| last.scan.as_ref()).is_some_and(|scan| {
             scan.next >= mark.next && scan.regions.last().is_none_or(|region| region.after.is_some())
         });
-        whole && self.registered.is_none_or(|registered| registered.next <= self.next().unwrap_or(0))
+        whole && self.known_outside() <= self.next().unwrap_or(0)
     }
 }
 
@@ -163,7 +171,8 @@ impl LogCheck {
 pub(super) fn check(dir: &Path, workspace: &WorkspaceId, lookup: Lookup) -> io::Result<LogCheck> {
     let registered = lookup.registered();
     let listing = Listing::of(dir)?;
-    let mark = StoredMark::load(dir)?;
+    let mark = StoredMark::load(&mark_path(dir))?;
+    let end = StoredMark::load(&end_path(dir))?;
     let mut files = Vec::new();
     for number in listing.numbers {
         files.push(SegmentFile::read(dir, number)?);
@@ -178,6 +187,7 @@ pub(super) fn check(dir: &Path, workspace: &WorkspaceId, lookup: Lookup) -> io::
         is_looked_up: lookup != Lookup::Unknown,
         other: None,
         mark,
+        end,
         segments: Vec::new(),
         leftovers: listing.drafts,
         strays: Vec::new(),
@@ -187,6 +197,8 @@ pub(super) fn check(dir: &Path, workspace: &WorkspaceId, lookup: Lookup) -> io::
     };
     check.check_repair();
     check.check_mark();
+    check.check_end_mark();
+    check.check_names(listing.misnamed);
     check.check_segments(files)?;
     if check.is_another_log()? {
         return Ok(check);
@@ -247,6 +259,40 @@ impl LogCheck {
         }
     }
 
+    /// The second mark alone proves nothing about the log, but without it an older copy of the log
+    /// is not noticed.
+    fn check_end_mark(&mut self) {
+        let lost = "so it is unknown whether the log is an older copy";
+        let what = match &self.end {
+            StoredMark::Valid(mark) if mark.log_id == self.log_id => return,
+            StoredMark::Valid(_) => format!("it belongs to another log, {lost}"),
+            StoredMark::Invalid => format!("neither of its two records is valid, {lost}"),
+            StoredMark::Missing => format!("it is missing, {lost}"),
+            StoredMark::Unreadable(error) => format!("it cannot be read ({error}), {lost}"),
+        };
+        if self.registered.is_some() {
+            let path = end_path(&self.dir);
+            self.damage(&path, None, what);
+        }
+    }
+
+    /// Names files that have the extension of segments and no segment's name.
+    fn check_names(&mut self, misnamed: Vec<PathBuf>) {
+        for path in misnamed {
+            let content = match read_header(&path) {
+                Ok(Some((header, _))) if header.belongs(&self.workspace, self.log_id, header.number) => {
+                    format!("The file is segment {} of this log", header.number)
+                }
+                Ok(Some((header, _))) => {
+                    format!("The file is segment {} of a log of workspace {}", header.number, header.workspace)
+                }
+                Ok(None) | Err(_) => "The file has no valid header".to_owned(),
+            };
+            self.damage(&path, None, format!("no segment has this name; names have 20 digits. {content}"));
+            self.strays.push(path);
+        }
+    }
+
     /// Whether nothing here is of the log that the database knows, and all of another one.
     fn is_another_log(&mut self) -> io::Result<bool> {
         if self.registered.is_none() || self.in_repair || self.has_content() {
@@ -300,15 +346,18 @@ impl LogCheck {
             return;
         }
         let next = self.known_next();
-        let known = self.registered.map_or(0, |registered| registered.next);
+        let known = self.known_outside();
         if self.damages.is_empty() && known <= next {
             return;
         }
         let path = self.segments.last().map_or_else(|| self.dir.clone(), |last| last.file.path.clone());
-        let what = if known > next {
-            "the log ends earlier than the database knows"
+        let copied = "If an older copy of the log was put here, put back the newer one";
+        let what = if self.registered.is_some_and(|registered| registered.next > next) {
+            format!("the log ends earlier than the database knows. {copied}")
+        } else if known > next {
+            format!("the log ends earlier than {} says. {copied}", end_path(&self.dir).display())
         } else {
-            "later events may have been acknowledged"
+            "later events may have been acknowledged".to_owned()
         };
         self.damage(&path, None, what).missing = Some(open_end(next, known));
     }

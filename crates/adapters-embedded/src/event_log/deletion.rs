@@ -8,6 +8,7 @@ use super::check::Lookup;
 use super::deleted::{DeletedLog, DeletedLogs};
 use super::files;
 use super::log::{Log, lock};
+use super::mark::end_path;
 use super::registry::{known, registered};
 use crate::database::{Database, Durability, WriteBatch, prefix};
 use crate::series_store;
@@ -50,7 +51,13 @@ fn remove_record(database: &Database, workspace: &WorkspaceId, deleted: Option<D
         list.save(&logs).map_err(|error| files::write_failure(&logs, error))?;
     }
     batch.remove(database.logs, workspace.as_str());
-    database.commit(batch, Durability::Synced)
+    database.commit(batch, Durability::Synced)?;
+    let dir = logs.join(workspace.as_str());
+    if !dir.exists() {
+        // The next log of this name replaces it.
+        let _left = std::fs::remove_file(end_path(&dir)).is_err();
+    }
+    Ok(())
 }
 
 /// How directories of deleted logs are named until they are gone. No workspace has such a name.

@@ -15,7 +15,7 @@ pub(crate) mod power;
 pub(super) const DRAFT: &str = "new";
 
 /// Bytes that can be read at any position.
-pub(super) trait Source {
+pub(crate) trait Source {
     /// Reads up to `into.len()` bytes. Fewer only at the end.
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
 
@@ -57,7 +57,7 @@ impl Source for [u8] {
 
 /// A source whose unreadable pages read as zeros, which are never a valid frame.
 #[derive(Debug)]
-pub(super) struct Salvaged<'s, S: Source + ?Sized> {
+pub(crate) struct Salvaged<'s, S: Source + ?Sized> {
     source: &'s S,
     /// The unreadable pages so far: their beginnings and ends.
     unreadable: RefCell<Vec<(u64, u64)>>,
@@ -67,13 +67,18 @@ pub(super) struct Salvaged<'s, S: Source + ?Sized> {
 const PAGE: u64 = 4_096;
 
 impl<'s, S: Source + ?Sized> Salvaged<'s, S> {
-    pub(super) fn new(source: &'s S) -> Self {
+    pub(crate) fn new(source: &'s S) -> Self {
         Self { source, unreadable: RefCell::default() }
     }
 
     /// Whether a page that could not be read is between two offsets.
-    pub(super) fn lacks(&self, from: u64, to: u64) -> bool {
+    pub(crate) fn lacks(&self, from: u64, to: u64) -> bool {
         self.unreadable.borrow().iter().any(|(start, end)| *start < to && from < *end)
+    }
+
+    /// The first byte that could not be read.
+    pub(crate) fn first_unreadable(&self) -> Option<u64> {
+        self.unreadable.borrow().iter().map(|(start, _)| *start).min()
     }
 
     fn read_pages(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {

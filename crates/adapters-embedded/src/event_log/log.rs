@@ -14,7 +14,7 @@ use super::check::{LogCheck, Registered, segment_path};
 use super::files::{self, read_failure, write_failure};
 use super::frame::{self, Draft, Kind, Seed};
 use super::header::{EpochEntry, SegmentHeader};
-use super::mark::{Mark, MarkFile};
+use super::mark::{Mark, Marks};
 use super::reader::{FrameReader, Step};
 use super::scan::{IndexEntry, extend_index};
 use super::writer::{Ending, Faults, NewSegment, SegmentLimits, Writer};
@@ -141,7 +141,7 @@ impl Log {
             epoch: String::new(),
             database: commits.get(),
         };
-        let mark = mark.create(dir).map_err(failed)?;
+        let marks = Marks::create(&mark, dir).map_err(failed)?;
         let ending = Ending {
             number: 1,
             first,
@@ -153,7 +153,7 @@ impl Log {
             torn: false,
         };
         let segment = Segment { number: 1, first, start, end: start, index: Vec::new() };
-        let writer = Writer::new(workspace, dir, log_id, (limits, faults, commits), (mark, (1, first)), None, ending);
+        let writer = Writer::new(workspace, dir, log_id, (limits, faults, commits), (marks, (1, first)), None, ending);
         let state = State { segments: VecDeque::from([segment]), next: first, epochs: None };
         let registered = Mutex::new(Registered { log_id, next: first, reserved: 0 });
         let (writer, state, removed) = (Mutex::new(writer), Mutex::new(state), AtomicBool::new(false));
@@ -166,7 +166,7 @@ impl Log {
             std::fs::remove_file(leftover)?;
         }
         let Some(mark) = check.mark.valid() else { return Err(io::Error::other("the log has no mark")) };
-        let mark_file = MarkFile::open(&check.dir, mark)?;
+        let marks = Marks::open(&check.dir, mark, &check.end)?;
         let mut segments = VecDeque::new();
         let epochs = to_epochs(&check.epochs());
         let mut ending = None;
@@ -201,7 +201,7 @@ impl Log {
             epochs.forget_before(oldest.1);
         }
         let writer =
-            Writer::new(&check.workspace, &check.dir, check.log_id, disk, (mark_file, oldest), epochs.clone(), ending);
+            Writer::new(&check.workspace, &check.dir, check.log_id, disk, (marks, oldest), epochs.clone(), ending);
         let state = State { segments, next, epochs };
         let log_id = check.log_id;
         let registered = check.registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
@@ -438,8 +438,8 @@ impl Log {
         lock(&self.state).segments.iter().map(|segment| segment.end - segment.start).sum()
     }
 
-    pub(super) fn sync_mark(&self) -> Result<(), PortError> {
-        lock(&self.writer).sync_mark()
+    pub(super) fn sync_marks(&self) -> Result<(), PortError> {
+        lock(&self.writer).sync_marks()
     }
 
     /// The identity of the log.

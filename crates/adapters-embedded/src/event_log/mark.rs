@@ -1,4 +1,6 @@
-//! The mark of a log: how far it went, kept outside the segments.
+//! The marks of a log: how far it went, kept outside the segments, in two files with the same
+//! content. `MARK` lies next to the segments, and `ends/WORKSPACE` in the data directory. So an
+//! older copy of the log's directory, with its own mark, ends before the other mark says.
 //!
 //! It also holds the last synced commits of the database, so that an older database is noticed.
 //! A log that ends before its mark has lost its end. The mark is written after each durable append
@@ -19,6 +21,8 @@ use earcon_model::Seq;
 
 /// Name of the mark's file.
 pub(super) const MARK: &str = "MARK";
+/// The directory of the second marks, next to that of the logs.
+pub(crate) const ENDS: &str = "ends";
 const MAGIC: [u8; 8] = *b"EarconMk";
 const VERSION: u32 = 1;
 const FIXED: usize = 24;
@@ -75,15 +79,31 @@ impl Mark {
     }
 
     /// Writes a file with this mark in both slots.
-    pub(super) fn create(&self, dir: &Path) -> io::Result<MarkFile> {
+    pub(super) fn create(&self, path: &Path) -> io::Result<MarkFile> {
         let slot = self.encode()?;
         let mut bytes = vec![0; 2 * SLOT];
         bytes[..slot.len()].copy_from_slice(&slot);
         bytes[SLOT..SLOT + slot.len()].copy_from_slice(&slot);
-        let path = dir.join(MARK);
-        let file = files::create_whole(&path, &bytes)?;
-        Ok(MarkFile { file, path, written: Some(self.clone()), counter: self.counter })
+        let file = files::create_whole(path, &bytes)?;
+        Ok(MarkFile { file, path: path.to_owned(), written: Some(self.clone()), counter: self.counter })
     }
+}
+
+/// The path of the mark next to the segments.
+pub(super) fn mark_path(dir: &Path) -> PathBuf {
+    dir.join(MARK)
+}
+
+/// The path of the second mark of the log in `dir`.
+pub(super) fn end_path(dir: &Path) -> PathBuf {
+    let data = dir.parent().and_then(Path::parent).unwrap_or(dir);
+    data.join(ENDS).join(dir.file_name().unwrap_or_default())
+}
+
+/// The next event of a log, by its second mark alone. 0 if that says nothing of the log.
+pub(super) fn marked_end(dir: &Path, log_id: u64) -> Seq {
+    let mark = StoredMark::load(&end_path(dir)).ok();
+    mark.as_ref().and_then(StoredMark::valid).filter(|mark| mark.log_id == log_id).map_or(0, |mark| mark.next)
 }
 
 /// What the marks of all logs in a directory say of the database.
@@ -95,7 +115,7 @@ pub(crate) fn database_commits(logs: &Path) -> io::Result<Vec<LastCommits>> {
     let mut found = Vec::new();
     for entry in entries {
         // A mark that cannot be read is found by the check of its log.
-        if let Ok(StoredMark::Valid(mark)) = StoredMark::load(&entry?.path()) {
+        if let Ok(StoredMark::Valid(mark)) = StoredMark::load(&mark_path(&entry?.path())) {
             found.extend(mark.database);
         }
     }
@@ -114,8 +134,8 @@ pub(super) enum StoredMark {
 }
 
 impl StoredMark {
-    pub(super) fn load(dir: &Path) -> io::Result<Self> {
-        match std::fs::read(dir.join(MARK)) {
+    pub(super) fn load(path: &Path) -> io::Result<Self> {
+        match std::fs::read(path) {
             Ok(bytes) => Ok(Mark::read(&bytes).map_or(Self::Invalid, Self::Valid)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Missing),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
@@ -142,13 +162,12 @@ pub(super) struct MarkFile {
 }
 
 impl MarkFile {
-    pub(super) fn open(dir: &Path, mark: &Mark) -> io::Result<Self> {
-        let path = dir.join(MARK);
-        let file = File::options().read(true).write(true).open(&path)?;
+    pub(super) fn open(path: &Path, mark: &Mark) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
         if file.size()? < 2 * SLOT as u64 {
-            return mark.create(dir);
+            return mark.create(path);
         }
-        Ok(Self { file, path, written: Some(mark.clone()), counter: mark.counter })
+        Ok(Self { file, path: path.to_owned(), written: Some(mark.clone()), counter: mark.counter })
     }
 
     /// Overwrites the older slot, without a sync.
@@ -163,8 +182,8 @@ impl MarkFile {
     }
 
     /// Writes the file again, durably, with a mark that is newer than those in it.
-    pub(super) fn again(&self, mark: Mark, dir: &Path) -> io::Result<Self> {
-        Mark { counter: self.counter + 1, ..mark }.create(dir)
+    fn again(&self, mark: Mark) -> io::Result<Self> {
+        Mark { counter: self.counter + 1, ..mark }.create(&self.path)
     }
 
     /// The fault of the file, as a sentence for people.
@@ -188,9 +207,73 @@ impl MarkFile {
         files::sync(&self.file, &self.path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Both marks of a log, open for writing.
+#[derive(Debug)]
+pub(super) struct Marks {
+    own: MarkFile,
+    end: MarkFile,
+}
+
+impl Marks {
+    /// Creates or replaces both files, durably. `dir` is the directory of the log.
+    pub(super) fn create(mark: &Mark, dir: &Path) -> io::Result<Self> {
+        let own = mark.create(&mark_path(dir))?;
+        Ok(Self { own, end: create_end(mark, dir)? })
+    }
+
+    /// Opens both. `end` is what the second file holds; one that is not of this log is replaced.
+    pub(super) fn open(dir: &Path, mark: &Mark, end: &StoredMark) -> io::Result<Self> {
+        let own = MarkFile::open(&mark_path(dir), mark)?;
+        let end = match end.valid().filter(|end| end.log_id == mark.log_id) {
+            Some(end) => MarkFile::open(&end_path(dir), end)?,
+            None => create_end(mark, dir)?,
+        };
+        Ok(Self { own, end })
+    }
+
+    /// Writes to both, without a sync.
+    pub(super) fn write(&mut self, mark: Mark) -> io::Result<()> {
+        let end = self.end.write(mark.clone());
+        self.own.write(mark).and(end)
+    }
+
+    /// Makes both durable. A file that is gone or was changed is written again with `mark`.
+    pub(super) fn sync(&mut self, mark: Mark) -> io::Result<()> {
+        for file in [&mut self.own, &mut self.end] {
+            if file.problem().is_some() {
+                *file = file.again(mark.clone())?;
+            } else {
+                file.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the mark next to the segments durable.
+    pub(super) fn sync_own(&self) -> io::Result<()> {
+        self.own.sync()
+    }
+
+    /// The fault of one of the files, as a sentence for people.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.own.problem().or_else(|| self.end.problem())
+    }
+
+    /// The mark next to the segments.
+    pub(super) fn path(&self) -> &Path {
+        self.own.path()
+    }
+}
+
+fn create_end(mark: &Mark, dir: &Path) -> io::Result<MarkFile> {
+    let path = end_path(dir);
+    path.parent().map_or(Ok(()), files::create_dir)?;
+    mark.create(&path)
 }
 
 #[cfg(test)]
@@ -215,7 +298,7 @@ mod tests {
     #[test]
     fn newest_valid_slot_counts() {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = mark(1).create(dir.path()).unwrap();
+        let mut file = mark(1).create(&mark_path(dir.path())).unwrap();
         for next in 2..=5 {
             file.write(mark(next)).unwrap();
         }

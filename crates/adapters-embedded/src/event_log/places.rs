@@ -10,7 +10,7 @@ use super::damage::{Damage, Utc};
 use super::deleted::{DeletedLog, DeletedLogs};
 use super::deletion::DELETED;
 use super::files::is_absent;
-use super::mark::StoredMark;
+use super::mark::{StoredMark, mark_path};
 use crate::repairs::progress::PROGRESS;
 use earcon_model::{Seq, WorkspaceId};
 
@@ -29,6 +29,8 @@ struct Place {
     name: String,
     path: PathBuf,
     content: Option<Content>,
+    /// The number of the log of the mark next to the segments.
+    marked: Option<u64>,
 }
 
 /// The logs in wrong places.
@@ -60,6 +62,7 @@ pub(super) fn misplaced(
             // A copy under a name of its own does no harm.
             Some(_) => None,
             None if content.workspace == place.name || registered_here == Some(&content.log_id) => None,
+            None if is_exchange_of_files(place, content, registered_here, &places) => None,
             None => elsewhere(place, content, &places, logs),
         };
         let Some(what) = what else { continue };
@@ -68,6 +71,16 @@ pub(super) fn misplaced(
         found.workspaces.extend(WorkspaceId::new(&content.workspace).ok());
     }
     Ok(found)
+}
+
+/// Whether the directory is in its place, and only the segment files in it are of another log: its
+/// mark is of its own log. A repair moves the files.
+fn is_exchange_of_files(place: &Place, content: &Content, registered: Option<&u64>, places: &[Place]) -> bool {
+    let is_own = |marked: u64| {
+        let mut others = places.iter().filter_map(|other| other.content.as_ref());
+        registered == Some(&marked) || others.any(|other| other.workspace == place.name && other.log_id == marked)
+    };
+    place.marked.is_some_and(|marked| marked != content.log_id && is_own(marked))
 }
 
 fn of_deleted(deleted: &DeletedLog, logs: &Path) -> String {
@@ -132,8 +145,9 @@ fn places(logs: &Path) -> io::Result<Vec<Place>> {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
         if path.is_dir() && !name.starts_with(DELETED) {
-            let content = content(&path)?;
-            places.push(Place { name, path, content });
+            let (content, mark) = (content(&path)?, StoredMark::load(&mark_path(&path))?);
+            let marked = mark.valid().map(|mark| mark.log_id);
+            places.push(Place { name, path, content, marked });
         }
     }
     places.sort_by(|one, other| one.name.cmp(&other.name));
@@ -163,7 +177,7 @@ fn content(dir: &Path) -> io::Result<Option<Content>> {
             Some(_) => return Ok(None),
         }
     }
-    if let (Some(found), StoredMark::Valid(mark)) = (&mut found, StoredMark::load(dir)?)
+    if let (Some(found), StoredMark::Valid(mark)) = (&mut found, StoredMark::load(&mark_path(dir))?)
         && mark.log_id == found.log_id
     {
         found.next = found.next.max(mark.next);

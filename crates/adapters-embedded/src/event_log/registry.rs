@@ -79,9 +79,10 @@ pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, l
     }
 }
 
-/// Records how far a log went: durably in its mark, and in the database with its next synced write.
+/// Records how far a log went: durably in its marks, and in the database with its next synced
+/// write.
 pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log) -> Result<(), PortError> {
-    log.sync_mark()?;
+    log.sync_marks()?;
     let mut registered = lock(&log.registered);
     let wanted = Registered { next: log.next(), ..*registered };
     if wanted != *registered && !log.removed.load(Ordering::Relaxed) {
@@ -94,6 +95,13 @@ pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log
 pub(super) fn registered(database: &Database, workspace: &WorkspaceId) -> Result<Option<Registered>, PortError> {
     let stored = database.snapshot()?.get(database.logs, workspace.as_str()).map_err(unreadable)?;
     stored.map(|value| decode(workspace.as_str().as_bytes(), &value).map(|(_, registered)| registered)).transpose()
+}
+
+/// Removes the record of a log alone, durably.
+pub(super) fn remove_registration(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
+    let mut batch = WriteBatch::default();
+    batch.remove(database.logs, workspace.as_str());
+    database.commit(batch, Durability::Synced)
 }
 
 pub(super) fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Lookup>, PortError> {
@@ -140,7 +148,6 @@ pub(super) fn load_all(
     faults: &Arc<Faults>,
 ) -> Result<Vec<(WorkspaceId, Log)>, OpenError> {
     let data = database.path().to_owned();
-    complete_deletions(database).map_err(|error| unusable(&data, error))?;
     let Checks { misplaced, states } = check_all(database).map_err(|error| unusable(&data, error))?;
     if !misplaced.is_empty() {
         return Err(OpenError::MisplacedLogs { path: data, damages: misplaced });
@@ -154,6 +161,8 @@ pub(super) fn load_all(
     if !damages.is_empty() {
         return Err(OpenError::DamagedLog { path: data, damages });
     }
+    // Not before: a start that is refused changes nothing.
+    complete_deletions(database).map_err(|error| unusable(&data, error))?;
     let mut logs = Vec::new();
     for state in states {
         let State::Checked(check) = state else { continue };

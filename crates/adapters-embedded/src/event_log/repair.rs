@@ -19,10 +19,11 @@ use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Missing;
 use super::files::{self, write_failure};
 use super::log::{Disk, Log};
-use super::mark::MARK;
+use super::mark::{MARK, end_path};
 use super::registry::{RESERVE, register};
 use super::report::doubt;
 use super::states::State;
+use super::wanderers::{create_home, is_in_repair, wanderers};
 use super::writer::{Faults, SegmentLimits};
 use crate::database::Database;
 use crate::repairs::progress::{PROGRESS, Progress};
@@ -32,7 +33,7 @@ use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, OPENING_RECORD, PortError};
 
 /// The folder for the originals of damaged files.
-const DAMAGED: &str = "damaged";
+pub(crate) const DAMAGED: &str = "damaged";
 /// Names that are tried for a file if others have its own.
 const OTHER_NAMES: u32 = 10_000;
 
@@ -57,17 +58,34 @@ pub(crate) struct RepairContext<'a> {
     pub(crate) database: &'a Database,
     pub(crate) limits: SegmentLimits,
     pub(crate) now_ms: i64,
+    /// When the first attempt of this repair began.
+    pub(crate) began_ms: i64,
+}
+
+/// The name under which the whole directory of a log is kept.
+pub(crate) fn name_aside(workspace: &WorkspaceId, began_ms: i64) -> String {
+    format!("{workspace}-{began_ms}")
 }
 
 impl RepairContext<'_> {
     /// Repairs a damaged log and begins a new epoch in it. `None` if a file was in the place of a
     /// log that the database does not know.
-    pub(crate) fn repair(&self, state: State) -> Result<Option<Repaired>, PortError> {
+    ///
+    /// A log that the database does not know, in the place of one that it knows, is kept in the
+    /// folder `damaged` of the data directory. `earlier` are the damages if that happened in an
+    /// attempt that was stopped.
+    pub(crate) fn repair(&self, state: State, earlier: Option<Vec<String>>) -> Result<Option<Repaired>, PortError> {
         let logs = self.database.log_dir();
-        let damages: Vec<String> = state.damages(&logs).iter().map(ToString::to_string).collect();
+        let found = || state.damages(&logs).iter().map(ToString::to_string).collect();
+        let damages: Vec<String> = earlier.unwrap_or_else(found);
         let dir = logs.join(state.workspace().as_str());
         let (workspace, registered) = (state.workspace().clone(), state.registered());
         match state {
+            State::Checked(check) if check.is_foreign() => {
+                let registered = check.registered.unwrap_or(Registered { log_id: check.log_id, next: 0, reserved: 0 });
+                self.set_aside(&dir).map_err(|error| write_failure(&dir, error))?;
+                self.create_again(&dir, &workspace, registered, damages).map(Some)
+            }
             State::Checked(found) => self.repair_files(*found, damages).map(Some),
             State::Unreadable { .. } => {
                 self.set_aside(&dir).map_err(|error| write_failure(&dir, error))?;
@@ -78,6 +96,34 @@ impl RepairContext<'_> {
             }
             State::Vanished(_, registered) => self.create_again(&dir, &workspace, registered, damages).map(Some),
         }
+    }
+
+    /// Moves segments that lie in directories of other logs into those of their own. The damages of
+    /// all logs that change are on the disk before. Returns whether any was moved.
+    ///
+    /// # Errors
+    /// When a file cannot be moved. Run it again then.
+    pub(crate) fn bring_home(&self, states: &[State]) -> Result<bool, PortError> {
+        let logs = self.database.log_dir();
+        let failed = |error| write_failure(&logs, error);
+        let mut found = wanderers(&logs).map_err(failed)?;
+        found.retain(|one| one.from != one.home && states.iter().any(|state| one.is_missed_by(state)));
+        for state in states {
+            let (workspace, dir) = (state.workspace(), logs.join(state.workspace().as_str()));
+            if found.iter().any(|wanderer| [&wanderer.from, &wanderer.home].contains(&workspace)) {
+                create_home(&dir).map_err(failed)?;
+                if !is_in_repair(&dir) {
+                    let mut progress: Progress<LostEvents> = Progress::load(&dir, self.now_ms);
+                    progress.add_damages(state.damages(&logs).iter().map(ToString::to_string));
+                    progress.save(&dir).map_err(failed)?;
+                }
+            }
+        }
+        for wanderer in &found {
+            aside::move_to(&wanderer.path, &wanderer.way_home(&logs)).map_err(failed)?;
+            files::sync_dir(&logs.join(wanderer.from.as_str())).map_err(failed)?;
+        }
+        Ok(!found.is_empty())
     }
 
     fn create_again(
@@ -100,6 +146,7 @@ impl RepairContext<'_> {
         let mut progress: Progress<LostEvents> = Progress::load(&dir, self.now_ms);
         progress.add_damages(damages.into_iter().filter(|_| !found.in_repair));
         progress.save(&dir).map_err(failed)?;
+        self.clear_end(&dir).map_err(failed)?;
         aside.put_in_place(&found).map_err(failed)?;
         let registered = found.registered;
         let known = registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
@@ -122,7 +169,7 @@ impl RepairContext<'_> {
         log.begin_epoch(&epoch)?;
         step().map_err(failed)?;
         log.skip_to(next)?;
-        log.sync_mark()?;
+        log.sync_marks()?;
         let recorded = Registered { log_id, next: log.next(), reserved: log.next().saturating_add(RESERVE) };
         drop(log);
         let after = check(&dir, &workspace, Lookup::Found(recorded)).map_err(failed)?;
@@ -165,7 +212,7 @@ impl RepairContext<'_> {
             losses.add(found.damages.iter().filter_map(|damage| damage.missing).filter(|lost| !lost.is_open));
             return Ok(next.max(held));
         }
-        let known = self.known_next(&found.workspace)?.max(registered.map_or(0, |registered| registered.next));
+        let known = self.known_next(&found.workspace)?.max(found.known_outside());
         let lost = found.damages.iter().filter_map(|damage| damage.missing);
         losses.add(lost.filter(|lost| !lost.is_open));
         let next = if found.ends_for_certain() && known <= held {
@@ -206,10 +253,20 @@ impl RepairContext<'_> {
         (self.limits, Arc::<Faults>::default(), self.database.synced_commits())
     }
 
+    /// Moves away what is in the place of the second mark, or of the folder of these marks.
+    fn clear_end(&self, dir: &Path) -> io::Result<()> {
+        let path = end_path(dir);
+        let folder = path.parent().filter(|folder| folder.exists() && !folder.is_dir());
+        for wrong in folder.into_iter().chain(path.is_dir().then_some(path.as_path())) {
+            self.set_aside(wrong)?;
+        }
+        Ok(())
+    }
+
     /// Moves what is in the place of a log's directory into the folder `damaged` of the data
     /// directory.
     fn set_aside(&self, path: &Path) -> io::Result<()> {
-        Aside::new(self.database.path(), self.now_ms).take(path)
+        Aside::new(self.database.path(), self.began_ms).take(path)
     }
 }
 

@@ -11,8 +11,11 @@ use super::deleted::{DeletedLogs, KEYS};
 use super::deletion::interrupted_deletions;
 use super::files;
 use super::log::lock;
+use super::mark::marked_end;
 use super::places::{Misplaced, misplaced};
 use super::registry::{decode, directories, known};
+use super::remade::is_outdated;
+use super::wanderers::explain;
 use crate::database::{Database, LastCommits};
 use earcon_model::WorkspaceId;
 use earcon_ports::PortError;
@@ -41,6 +44,14 @@ impl State {
         }
     }
 
+    /// The number of the log, if it is known.
+    pub(super) fn log_id(&self) -> Option<u64> {
+        match self {
+            Self::Checked(check) => Some(check.log_id),
+            _ => self.registered().map(|registered| registered.log_id),
+        }
+    }
+
     pub(super) fn registered(&self) -> Option<Registered> {
         match self {
             Self::Checked(check) => check.registered,
@@ -65,6 +76,23 @@ impl State {
         ))
     }
 
+    /// A sentence if the database knows another log than the one that is here. A repair moves this
+    /// one to `place`.
+    pub(crate) fn doubt_of_other(&self, place: &Path) -> Option<String> {
+        let Self::Checked(check) = self else { return None };
+        let other = check.other.as_ref()?;
+        Some(format!(
+            "workspace {0}: the database knows another log than the one that was here, and commits of the database \
+             are lost, so nothing tells which one is the present one. The one that was here, with {1} events in {2} \
+             segments, is kept in {3}. To keep it instead, move the log of workspace {0}, db and db.mark out of the \
+             directory, put it in the place of that log, and repair again",
+            check.workspace,
+            other.events,
+            other.segments,
+            place.display()
+        ))
+    }
+
     /// The damages of the log.
     pub(crate) fn damages(&self, logs: &Path) -> Vec<Damage> {
         let what = match self {
@@ -73,8 +101,10 @@ impl State {
             Self::Vanished(..) => "the directory of the log is missing".to_owned(),
             Self::Unreadable { reason, .. } => format!("the directory of the log cannot be read: {reason}"),
         };
-        let missing = self.registered().map(|registered| open_end(1, registered.next));
-        vec![Damage { path: logs.join(self.workspace().as_str()), offset: None, what, missing, frames_behind: 0 }]
+        let path = logs.join(self.workspace().as_str());
+        let known = |registered: Registered| registered.next.max(marked_end(&path, registered.log_id));
+        let missing = self.registered().map(|registered| open_end(1, known(registered)));
+        vec![Damage { path, offset: None, what, missing, frames_behind: 0 }]
     }
 }
 
@@ -90,8 +120,24 @@ pub(crate) fn check_all(database: &Database) -> Result<Checks, PortError> {
     if !dir.exists() {
         files::create_dir(&dir).map_err(|error| files::write_failure(&dir, error))?;
     }
-    let logs = known(database)?;
-    let misplaced = misplaced_in(database, &logs)?;
+    let (mut logs, deleted) = (known(database)?, deleted_logs(database)?);
+    let failure = |error| files::read_failure(&dir, error);
+    // A start completes an interrupted deletion, and deletes the rest of a deleted workspace. It is
+    // no damage.
+    let is_gone = |workspace: &WorkspaceId| !dir.join(workspace.as_str()).exists();
+    for (workspace, _) in interrupted_deletions(&dir).map_err(failure)? {
+        if is_gone(&workspace) {
+            logs.remove(&workspace);
+        }
+    }
+    let is_of_deleted = |lookup: &Lookup| lookup.registered().is_some_and(|log| deleted.get(log.log_id).is_some());
+    logs.retain(|workspace, lookup| !(is_of_deleted(lookup) && is_gone(workspace)));
+    for (workspace, lookup) in &mut logs {
+        if lookup.registered().is_some_and(|record| is_outdated(&dir, workspace, record, &deleted)) {
+            *lookup = Lookup::Absent;
+        }
+    }
+    let misplaced = misplaced(&dir, &numbers_of(&logs), &deleted).map_err(failure)?;
     check_rest(&dir, logs, misplaced)
 }
 
@@ -105,8 +151,9 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
     let mut found = BTreeMap::new();
     for (key, value) in records {
         let (workspace, registered) = decode(key, value)?;
-        // A start deletes the rest of a deleted workspace. It is no damage.
-        if deleted.get(registered.log_id).is_none() || dir.join(workspace.as_str()).exists() {
+        // A start deletes the rest of a deleted workspace. It is no damage. A log in its place is
+        // of a workspace that was made again, which this database does not know.
+        if deleted.get(registered.log_id).is_none() {
             found.insert(workspace, Lookup::Found(registered));
         }
     }
@@ -130,7 +177,9 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
 /// Checks the logs that are in their places.
 fn check_rest(dir: &Path, mut logs: BTreeMap<WorkspaceId, Lookup>, misplaced: Misplaced) -> Result<Checks, PortError> {
     logs.retain(|workspace, _| !misplaced.workspaces.contains(workspace));
-    Ok(Checks { misplaced: misplaced.damages, states: check_each(dir, logs)? })
+    let mut states = check_each(dir, logs)?;
+    explain(dir, &mut states).map_err(|error| files::read_failure(dir, error))?;
+    Ok(Checks { misplaced: misplaced.damages, states })
 }
 
 fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<State>, PortError> {
@@ -167,14 +216,8 @@ fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<Sta
     done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The logs in wrong places, by a database that is open.
-fn misplaced_in(database: &Database, logs: &BTreeMap<WorkspaceId, Lookup>) -> Result<Misplaced, PortError> {
-    let dir = database.log_dir();
-    misplaced(&dir, &numbers_of(logs), &all_deleted(database)?).map_err(|error| files::read_failure(&dir, error))
-}
-
 /// All deleted logs that the database or the file among the logs knows.
-fn all_deleted(database: &Database) -> Result<DeletedLogs, PortError> {
+pub(super) fn deleted_logs(database: &Database) -> Result<DeletedLogs, PortError> {
     let dir = database.log_dir();
     let mut deleted = DeletedLogs::of_database(database)?;
     let in_file = DeletedLogs::read(&dir).map_err(|error| files::read_failure(&dir, error))?;
@@ -184,7 +227,7 @@ fn all_deleted(database: &Database) -> Result<DeletedLogs, PortError> {
 
 /// The names of workspaces that were deleted. New ones may have the same names.
 pub(crate) fn deleted_names(database: &Database) -> Result<BTreeSet<String>, PortError> {
-    Ok(all_deleted(database)?.iter().map(|deleted| deleted.workspace.clone()).collect())
+    Ok(deleted_logs(database)?.iter().map(|deleted| deleted.workspace.clone()).collect())
 }
 
 fn numbers_of(logs: &BTreeMap<WorkspaceId, Lookup>) -> BTreeMap<WorkspaceId, u64> {

@@ -126,7 +126,8 @@ async fn torn_tail_loses_only_the_torn_append() {
     let store = scratch.open();
     let log = store.event_log();
     log.append(&pass("w"), events(1..=20)).await.unwrap();
-    let mark = std::fs::read(log_dir(&scratch).join("MARK")).unwrap();
+    let marks =
+        [log_dir(&scratch).join("MARK"), scratch.path().join("ends/w")].map(|path| std::fs::read(path).unwrap());
     let before = written(&segments(&scratch)[0]);
     log.append(&pass("w"), events(21..=40)).await.unwrap();
     let after = written(&segments(&scratch)[0]);
@@ -134,9 +135,10 @@ async fn torn_tail_loses_only_the_torn_append() {
 
     for keep in (before + 1..after).step_by((after - before) as usize / 8) {
         for zeros in [false, true] {
-            // After a power cut an older mark may be there.
+            // After a power cut older marks may be there.
             let crashed = scratch.copied();
-            std::fs::write(log_dir(&crashed).join("MARK"), &mark).unwrap();
+            std::fs::write(log_dir(&crashed).join("MARK"), &marks[0]).unwrap();
+            std::fs::write(crashed.path().join("ends/w"), &marks[1]).unwrap();
             let mut bytes = std::fs::read(&segments(&crashed)[0]).unwrap();
             let length = bytes.len();
             bytes.truncate(keep as usize);
@@ -154,7 +156,7 @@ async fn torn_tail_loses_only_the_torn_append() {
         }
     }
     let whole = scratch.copied();
-    std::fs::write(log_dir(&whole).join("MARK"), &mark).unwrap();
+    std::fs::write(log_dir(&whole).join("MARK"), &marks[0]).unwrap();
     assert_eq!(all(&whole.open()).await, events(1..=40));
 }
 

@@ -14,7 +14,7 @@ use super::check::segment_path;
 use super::files::{self, Source, write_all_at, write_failure};
 use super::frame::{Draft, Seed};
 use super::header::{EpochEntry, Previous, SegmentHeader};
-use super::mark::{Mark, MarkFile};
+use super::mark::{Mark, Marks};
 use crate::database::SyncedCommits;
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{Epochs, ErrorKind, PortError};
@@ -134,7 +134,7 @@ pub(super) struct Writer {
     log_id: u64,
     limits: SegmentLimits,
     faults: Arc<Faults>,
-    mark: MarkFile,
+    marks: Marks,
     commits: Arc<SyncedCommits>,
     active: Active,
     /// The oldest segment and its first event.
@@ -150,7 +150,7 @@ impl Writer {
         dir: &Path,
         log_id: u64,
         (limits, faults, commits): (SegmentLimits, Arc<Faults>, Arc<SyncedCommits>),
-        (mark, oldest): (MarkFile, (u64, Seq)),
+        (marks, oldest): (Marks, (u64, Seq)),
         epochs: Option<Epochs>,
         ending: Ending,
     ) -> Self {
@@ -172,7 +172,7 @@ impl Writer {
             log_id,
             limits,
             faults,
-            mark,
+            marks,
             commits,
             active,
             oldest,
@@ -250,7 +250,7 @@ impl Writer {
         }
         self.save_mark();
         // If this fails, an older mark may be found after a power cut.
-        let _older = self.mark.sync().is_err();
+        let _older = self.marks.sync_own().is_err();
         Ok(NewSegment { number, first: self.next, start })
     }
 
@@ -349,10 +349,10 @@ impl Writer {
     /// then.
     pub(super) fn forget_before(&mut self, number: u64, first: Seq) -> Result<(), PortError> {
         let before = std::mem::replace(&mut self.oldest, (number, first));
-        let saved = self.mark.write(self.current_mark()).and_then(|()| self.mark.sync());
+        let saved = self.marks.write(self.current_mark()).and_then(|()| self.marks.sync_own());
         if let Err(error) = saved {
             self.oldest = before;
-            return Err(write_failure(self.mark.path(), error));
+            return Err(write_failure(self.marks.path(), error));
         }
         self.trim_epochs();
         Ok(())
@@ -361,7 +361,7 @@ impl Writer {
     fn save_mark(&mut self) {
         let mark = self.current_mark();
         // The log is durable without it. An older mark notices a lost end less well.
-        let _older = self.mark.write(mark).is_err();
+        let _older = self.marks.write(mark).is_err();
     }
 
     fn current_mark(&self) -> Mark {
@@ -379,26 +379,22 @@ impl Writer {
         }
     }
 
-    /// Writes the mark again, with what the database holds now, durably. A mark that is gone or was
-    /// changed becomes a new file, if the log is where it was.
-    pub(super) fn sync_mark(&mut self) -> Result<(), PortError> {
-        let synced = match self.mark.problem() {
-            Some(_) => self.active.check_presence().and_then(|()| self.rewrite_mark()),
+    /// Writes the marks again, with what the database holds now, durably. A mark that is gone or
+    /// was changed becomes a new file, if the log is where it was.
+    pub(super) fn sync_marks(&mut self) -> Result<(), PortError> {
+        let synced = match self.marks.problem() {
+            Some(_) => self.active.check_presence(),
             None => {
                 self.save_mark();
-                self.mark.sync()
+                Ok(())
             }
         };
-        synced.map_err(|error| write_failure(self.mark.path(), error))
+        let mark = self.current_mark();
+        synced.and_then(|()| self.marks.sync(mark)).map_err(|error| write_failure(self.marks.path(), error))
     }
 
-    fn rewrite_mark(&mut self) -> io::Result<()> {
-        self.mark = self.mark.again(self.current_mark(), &self.dir)?;
-        Ok(())
-    }
-
-    /// The fault of the mark's file, as a sentence for people.
+    /// The fault of a mark's file, as a sentence for people.
     pub(super) fn mark_problem(&self) -> Option<String> {
-        self.mark.problem()
+        self.marks.problem()
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::check::{link, plain_files};
 use super::super::inspect::Layout;
 use super::super::keyspace_files::{self, Levels, TableFile};
+use crate::event_log::files::is_unreadable;
 
 /// Runs of one level of a keyspace: fjall counts them in a byte.
 const RUNS: usize = 255;
@@ -183,7 +184,10 @@ impl Finder {
     fn without_list(&self, tables: &Path) -> io::Result<Levels> {
         let mut files: Vec<TableFile> = Vec::new();
         for path in if tables.is_dir() { plain_files(tables)? } else { Vec::new() } {
-            let checksum = keyspace_files::content_checksum(&path)?;
+            let checksum = match keyspace_files::content_checksum(&path) {
+                Err(error) if is_unreadable(&error) => continue,
+                checksum => checksum?,
+            };
             let id = keyspace_files::id_inside(&path).filter(|_| keyspace_files::has_end(&path));
             if let Some(id) = id.filter(|_| !self.listed.contains(&checksum))
                 && files.iter().all(|file| file.id != id)

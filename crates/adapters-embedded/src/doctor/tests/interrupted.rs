@@ -40,7 +40,7 @@ async fn outcome(scratch: &Scratch, now_ms: i64) -> Outcome {
     let store = scratch.open();
     Outcome {
         database: done.database.iter().map(|finding| anywhere(finding.to_string())).collect(),
-        doubts: done.doubts.into_iter().filter(|doubt| text.contains(doubt)).collect(),
+        doubts: done.doubts.into_iter().map(anywhere).filter(|doubt| text.contains(doubt)).collect(),
         deleted: done.deleted,
         // The time differs if the first attempt ended before its first step.
         record: text.split_once('\n').unwrap().1.to_owned(),
@@ -58,7 +58,7 @@ fn is_stopped(scratch: &Scratch, count: u64) -> bool {
 }
 
 #[expect(clippy::print_stdout, reason = "the steps show what was tried")]
-async fn same_result_after_every_stop(name: &str, original: &Scratch) {
+pub(super) async fn same_result_after_every_stop(name: &str, original: &Scratch) {
     let expected = outcome(&original.copied(), NOW_MS).await;
     for count in 0..MOST_STEPS {
         let scratch = original.copied();

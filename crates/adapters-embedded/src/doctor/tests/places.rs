@@ -1,6 +1,7 @@
 //! Whole logs in wrong directories, foreign marks, and a database that is older than its logs.
 
 use super::*;
+use crate::repairs::steps;
 
 /// A closed directory with events of workspaces `a` and `b`.
 async fn two_logs() -> Scratch {
@@ -222,5 +223,172 @@ async fn older_database_with_both_marks_is_noticed_by_the_marks_of_the_logs() {
         drop(store);
         replace(&scratch, &older, &["db", "db.mark", "log/DATABASE"]);
         assert!(refusal(&scratch).contains("the database is older than the logs"), "the same copy is noticed again");
+    }
+}
+
+/// Nothing is synced besides the appends, as between two watermarks. Also the whole folder of logs
+/// may be the older one.
+#[tokio::test]
+async fn older_copy_of_a_log_is_refused_from_its_first_missing_event_on() {
+    for parts in [&["log/w"][..], &["log"]] {
+        let scratch = installation(5, 1).await;
+        let store = scratch.open();
+        let log = store.event_log();
+        let next = log.open(&pass("w")).await.unwrap().next;
+        let event = |seq| Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), KpiEvent::Resumed));
+        log.append(&pass("w"), vec![event(next)]).await.unwrap();
+        let older = scratch.copied();
+        for seq in next + 1..next + 4 {
+            log.append(&pass("w"), vec![event(seq)]).await.unwrap();
+        }
+        // As after a kill.
+        let mixed = scratch.copied();
+        replace(&mixed, &older, parts);
+        let text = refusal(&mixed);
+        assert!(text.contains("missing: sequence numbers 7 to unknown, at least to 9"), "{parts:?}: {text}");
+        assert!(text.contains("If an older copy of the log was put here, put back the newer one"), "{text}");
+        let report = check(mixed.path()).unwrap();
+        assert!(report.logs[0].damages.iter().any(|damage| text.contains(&damage.to_string())), "{report:?}");
+        let done = repair(mixed.path(), 5).unwrap();
+        assert!(done.logs[0].missing[0].to_string().starts_with("sequence numbers 7 to unknown"), "{done:?}");
+        let store = mixed.open();
+        assert_eq!(events_of(&store).await, 6);
+        assert!(store.event_log().open(&pass("w")).await.unwrap().next > 9, "no number is used twice");
+    }
+}
+
+/// Damages the mark at a path; the other one is that of another log.
+type DamageOfMark = fn(&Path, &Path);
+
+#[tokio::test]
+async fn second_mark_that_is_lost_foreign_or_no_file_is_named_and_written_again() {
+    let whole = two_logs().await;
+    let end = |scratch: &Scratch, name: &str| scratch.path().join("ends").join(name);
+    let damages: [(&str, DamageOfMark); 4] = [
+        ("it is missing", |path, _| std::fs::remove_file(path).unwrap()),
+        ("neither of its two records is valid", |path, _| std::fs::write(path, "no mark").unwrap()),
+        ("it belongs to another log", |path, other| std::fs::write(path, std::fs::read(other).unwrap()).unwrap()),
+        ("it cannot be read", |path, _| {
+            std::fs::remove_file(path).unwrap();
+            std::fs::create_dir(path).unwrap();
+        }),
+    ];
+    for (sentence, damage) in damages {
+        let scratch = whole.copied();
+        damage(&end(&scratch, "a"), &end(&scratch, "b"));
+        let text = refusal(&scratch);
+        assert!(text.contains(&format!("{}: {sentence}", end(&scratch, "a").display())), "{text}");
+        let done = repair(scratch.path(), 5).unwrap();
+        assert!(done.logs.len() == 1 && done.logs[0].missing.is_empty(), "{done:?}");
+        both_are_whole(&scratch).await;
+    }
+    let scratch = whole.copied();
+    std::fs::remove_dir_all(scratch.path().join("ends")).unwrap();
+    std::fs::write(scratch.path().join("ends"), "no folder").unwrap();
+    assert!(refusal(&scratch).contains("it cannot be read"));
+    repair(scratch.path(), 5).unwrap();
+    both_are_whole(&scratch).await;
+}
+
+fn segment(scratch: &Scratch, workspace: &str) -> std::path::PathBuf {
+    log(scratch, workspace).join("00000000000000000001.seg")
+}
+
+/// Directories with exchanged segment files, which are whole: only segment, or also a file of
+/// another name, or only one of them moved.
+fn exchanged(scratch: &Scratch, kind: usize) {
+    let (a, b) = (segment(scratch, "a"), segment(scratch, "b"));
+    match kind {
+        0 => swap(&a, &b),
+        1 => std::fs::rename(&a, b.with_file_name("7.seg")).unwrap(),
+        _ => {
+            std::fs::rename(&a, b.with_file_name("00000000000000000002.seg")).unwrap();
+            std::fs::rename(&b, a.with_file_name("b.seg")).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn segments_in_directories_of_other_logs_are_moved_back() {
+    let whole = two_logs().await;
+    for kind in 0..3 {
+        let scratch = whole.copied();
+        exchanged(&scratch, kind);
+        let text = refusal(&scratch);
+        assert!(text.contains("--repair") && !text.contains("swap their names"), "{kind}: {text}");
+        let report = check(scratch.path()).unwrap();
+        let damages: Vec<&Damage> = report.logs.iter().flat_map(|log| &log.damages).collect();
+        assert!(damages.iter().all(|damage| damage.missing.is_none()), "{kind}: nothing is missing: {damages:?}");
+        assert!(damages.iter().any(|damage| damage.what.contains("a repair moves it back")), "{kind}: {damages:?}");
+        let done = repair(scratch.path(), 5).unwrap();
+        assert!(done.logs.iter().all(|log| log.missing.is_empty()), "{kind}: {done:?}");
+        assert!(done.logs.iter().all(|log| !log.damages.is_empty()), "{kind}: {done:?}");
+        both_are_whole(&scratch).await;
+    }
+}
+
+/// The log whose segment was copied is whole, so it is not touched.
+#[tokio::test]
+async fn copy_of_a_segment_in_another_log_is_kept_aside() {
+    let scratch = two_logs().await;
+    let copy = log(&scratch, "b").join("00000000000000000002.seg");
+    std::fs::copy(segment(&scratch, "a"), &copy).unwrap();
+    let bytes = std::fs::read(&copy).unwrap();
+    let done = repair(scratch.path(), 5).unwrap();
+    assert_eq!(done.logs.iter().map(|log| log.workspace.as_str()).collect::<Vec<_>>(), ["b"]);
+    both_are_whole(&scratch).await;
+    let kept = content(&log(&scratch, "b").join("damaged"));
+    assert!(kept.iter().any(|(_, kept, ..)| *kept == bytes), "the copy is kept");
+}
+
+#[tokio::test]
+async fn file_with_the_extension_of_a_segment_is_named() {
+    let scratch = two_logs().await;
+    for (name, sentence) in [("7.seg", "The file has no valid header"), ("x.seg", "The file has no valid header")] {
+        std::fs::write(log(&scratch, "a").join(name), "a letter").unwrap();
+        let text = refusal(&scratch);
+        assert!(
+            text.contains(&format!("{name}: no segment has this name; names have 20 digits. {sentence}")),
+            "{text}"
+        );
+        repair(scratch.path(), 5).unwrap();
+        both_are_whole(&scratch).await;
+        assert_eq!(std::fs::read_to_string(log(&scratch, "a").join(format!("damaged/{name}-5"))).unwrap(), "a letter");
+    }
+}
+
+#[tokio::test]
+async fn repair_that_moves_segments_back_can_be_stopped_at_every_step() {
+    let whole = two_logs().await;
+    for kind in 0..3 {
+        let original = whole.copied();
+        exchanged(&original, kind);
+        let lines = |done: &Repairs, scratch: &Scratch| {
+            let text = |log: &Repaired| {
+                let record = std::fs::read_to_string(&log.record).unwrap();
+                let record = record.replace(scratch.path().to_str().unwrap(), "DIR");
+                (log.workspace.clone(), record.split_once('\n').unwrap().1.to_owned())
+            };
+            done.logs.iter().map(text).collect::<Vec<_>>()
+        };
+        let undisturbed = original.copied();
+        let mut expected = lines(&repair(undisturbed.path(), 5).unwrap(), &undisturbed);
+        expected.sort();
+        for count in 0.. {
+            let scratch = original.copied();
+            steps::stop_after(Some(count));
+            let is_stopped = repair(scratch.path(), 5).is_err();
+            steps::stop_after(None);
+            if !is_stopped {
+                assert!(count > 10, "{kind}: {count} steps");
+                break;
+            }
+            assert!(EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).is_err(), "{kind}: {count}");
+            let done = repair(scratch.path(), 5).unwrap();
+            both_are_whole(&scratch).await;
+            // A log whose repair had ended is not repaired again.
+            let found = lines(&done, &scratch);
+            assert!(found.iter().all(|line| expected.contains(line)), "{kind}: {count}: {found:?} {expected:?}");
+        }
     }
 }

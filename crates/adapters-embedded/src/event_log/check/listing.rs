@@ -27,12 +27,15 @@ pub(super) struct Listing {
     pub(super) numbers: Vec<u64>,
     pub(super) drafts: Vec<PathBuf>,
     pub(super) moved: Vec<PathBuf>,
+    /// Files with the extension of a segment and a name that no segment has.
+    pub(super) misnamed: Vec<PathBuf>,
     pub(super) in_repair: bool,
 }
 
 impl Listing {
     pub(super) fn of(dir: &Path) -> io::Result<Self> {
-        let mut listing = Self { numbers: Vec::new(), drafts: Vec::new(), moved: Vec::new(), in_repair: false };
+        let mut listing =
+            Self { numbers: Vec::new(), drafts: Vec::new(), moved: Vec::new(), misnamed: Vec::new(), in_repair: false };
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
             let extension = path.extension().and_then(|text| text.to_str());
@@ -42,13 +45,15 @@ impl Listing {
                 listing.moved.push(path);
             } else if path.file_name().is_some_and(|name| name == PROGRESS) {
                 listing.in_repair = true;
-            } else if extension == Some(SEGMENT)
-                && let Some(number) = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok())
-                && path == segment_path(dir, number)
-            {
-                listing.numbers.push(number);
+            } else if extension == Some(SEGMENT) {
+                let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+                match number.filter(|number| path == segment_path(dir, *number)) {
+                    Some(number) => listing.numbers.push(number),
+                    None => listing.misnamed.push(path),
+                }
             }
         }
+        listing.misnamed.sort_unstable();
         listing.numbers.sort_unstable();
         listing.moved.sort_unstable();
         Ok(listing)
@@ -148,7 +153,8 @@ impl Bounds {
         };
         for file in files {
             let number = file.number;
-            let is_next = |bounds: &Self| bounds.last.checked_add(1) == Some(number);
+            // The header of a whole file of another place says that its name is wrong.
+            let is_next = |bounds: &Self| file.foreign.is_none() && bounds.last.checked_add(1) == Some(number);
             match &mut bounds {
                 Some(bounds) if number <= bounds.last => {}
                 Some(bounds) if is_next(bounds) || file.has_own_frame(log_id)? => bounds.last = number,

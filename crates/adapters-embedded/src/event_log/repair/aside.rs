@@ -138,7 +138,7 @@ fn names(base: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Moves a file to `target`, or to another name next to it if that is taken. Returns the name.
-fn move_to(path: &Path, target: &Path) -> io::Result<PathBuf> {
+pub(super) fn move_to(path: &Path, target: &Path) -> io::Result<PathBuf> {
     for name in names(target) {
         if fs::symlink_metadata(&name).is_err() || is_same(path, &name)? {
             move_exactly(path, &name)?;

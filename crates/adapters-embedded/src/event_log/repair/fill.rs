@@ -12,7 +12,7 @@ use super::super::check::{Checked, LogCheck, segment_path};
 use super::super::files::{self, Salvaged, Source, write_all_at};
 use super::super::frame::{self, Frame, HEADER, Seed};
 use super::super::header::{EpochEntry, MAX_HEADER, Previous, SegmentHeader};
-use super::super::mark::{MARK, Mark};
+use super::super::mark::{MARK, Mark, mark_path};
 use super::super::scan::Region;
 use super::aside::Aside;
 use crate::repairs::steps::step;
@@ -39,7 +39,9 @@ pub(super) fn fill(found: &LogCheck, aside: &Aside) -> io::Result<()> {
         let marked = own_mark.filter(|_| following.is_none()).map(|mark| mark.next);
         let end = goal.map(|header| header.first).or(marked);
         let length = goal.and_then(|header| header.previous).map(|previous| previous.length);
-        let begins = filler.fill(segment, end, length)?;
+        let end_ms =
+            goal.map(|header| header.time_ms).or(own_mark.filter(|_| following.is_none()).map(|mark| mark.time_ms));
+        let begins = filler.fill(segment, (end, end_ms), length)?;
         first.get_or_insert((segment.file.number, begins));
     }
     let Some((first, previous)) = first.zip(filler.previous) else {
@@ -61,7 +63,7 @@ pub(super) fn fill(found: &LogCheck, aside: &Aside) -> io::Result<()> {
         aside.keep(&found.dir.join(MARK))?;
     }
     step()?;
-    mark.create(&found.dir).map(|_| ())
+    mark.create(&mark_path(&found.dir)).map(|_| ())
 }
 
 /// A copy of a segment that is being completed.
@@ -105,6 +107,9 @@ impl Copy {
     }
 }
 
+/// The sequence number behind a segment and the commit time before it, as far as they are known.
+type Goal = (Option<Seq>, Option<i64>);
+
 /// Goes over the segments in order and completes each.
 struct Filler<'a> {
     found: &'a LogCheck,
@@ -116,11 +121,12 @@ struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    /// Completes a segment that ends before event `goal`, and has `length` bytes if the next one
-    /// says so. Returns the first event of the segment.
-    fn fill(&mut self, segment: &Checked, goal: Option<Seq>, length: Option<u64>) -> io::Result<Seq> {
+    /// Completes a segment that ends at `end`, as far as that is known, and has `length` bytes if
+    /// the next one says so. Returns the first event of the segment.
+    fn fill(&mut self, segment: &Checked, end: Goal, length: Option<u64>) -> io::Result<Seq> {
+        let (goal, _) = end;
         let (path, number) = (&segment.file.path, segment.file.number);
-        let (begins, end) = match (&segment.file.header, &segment.scan) {
+        let (begins, length) = match (&segment.file.header, &segment.scan) {
             (Some((header, start)), Some(scan)) => {
                 let is_behind = self.previous.is_some() && header.first > self.next;
                 let begins = if is_behind { self.next } else { header.first };
@@ -132,7 +138,7 @@ impl Filler<'_> {
                     if is_behind {
                         self.begin_earlier(&copy, header, *start, &mut regions)?;
                     }
-                    self.fill_regions(&copy, number, &regions, goal)?;
+                    self.fill_regions(&copy, number, &regions, end)?;
                     copy.replace(self.aside)?;
                 }
                 (begins, scan.end)
@@ -142,14 +148,14 @@ impl Filler<'_> {
                 let Some(region) = head.first() else { return Err(io::Error::other("a segment begins too early")) };
                 let begins = self.next;
                 let copy = Copy::of(path)?;
-                self.write_beginning(&copy, number, region.end, region.after.unwrap_or(begins))?;
-                self.fill_regions(&copy, number, rest, goal)?;
+                self.write_beginning(&copy, number, region)?;
+                self.fill_regions(&copy, number, rest, end)?;
                 copy.replace(self.aside)?;
                 (begins, scan.end)
             }
             _ => {
                 let begins = self.next;
-                (begins, self.write_run(number, segment.through, goal, length)?)
+                (begins, self.write_run(number, segment.through, end, length)?)
             }
         };
         if let Some(scan) = &segment.scan {
@@ -159,7 +165,7 @@ impl Filler<'_> {
             let filled = goal.filter(|_| is_open).unwrap_or(0);
             self.next = self.next.max(scan.next).max(filled);
         }
-        self.previous = Some(Previous { number: segment.through, length: end });
+        self.previous = Some(Previous { number: segment.through, length });
         Ok(begins)
     }
 
@@ -210,7 +216,7 @@ impl Filler<'_> {
         Ok(Frame::parse(&bytes[..count], Seed::new(self.found.log_id, number), offset))
     }
 
-    fn fill_regions(&self, copy: &Copy, number: u64, regions: &[Region], goal: Option<Seq>) -> io::Result<()> {
+    fn fill_regions(&self, copy: &Copy, number: u64, regions: &[Region], (goal, goal_ms): Goal) -> io::Result<()> {
         let seed = Seed::new(self.found.log_id, number);
         for region in regions {
             let bytes = usize::try_from(region.end - region.start).map_err(io::Error::other)?;
@@ -228,7 +234,8 @@ impl Filler<'_> {
             if bytes < HEADER {
                 return Err(io::Error::other("a damaged region is too short for a gap"));
             }
-            let times = (region.before_ms, region.after_ms.unwrap_or(region.before_ms));
+            let after_ms = if region.after.is_some() { region.after_ms } else { goal_ms };
+            let times = (region.before_ms, after_ms.unwrap_or(region.before_ms));
             let gap = frame::gap(seed, region.start, bytes, (region.before, after), times);
             write_all_at(&copy.file, &gap, region.start)?;
         }
@@ -248,7 +255,13 @@ impl Filler<'_> {
     }
 
     /// The header and, if events are lost, a gap frame, in exactly `length` bytes.
-    fn beginning(&self, number: u64, length: usize, after: Seq, with_gap: bool) -> io::Result<Vec<u8>> {
+    fn beginning(
+        &self,
+        number: u64,
+        length: usize,
+        (after, after_ms): (Seq, i64),
+        with_gap: bool,
+    ) -> io::Result<Vec<u8>> {
         let mut header = self.header(number);
         let mut bytes = loop {
             match header.encode_into(length, with_gap) {
@@ -260,21 +273,23 @@ impl Filler<'_> {
         };
         if with_gap {
             let (seed, offset) = (Seed::new(self.found.log_id, number), bytes.len());
-            let times = (self.time_ms, self.time_ms);
+            let times = (self.time_ms, after_ms.max(self.time_ms));
             bytes.extend(frame::gap(seed, offset as u64, length - offset, (self.next, after), times));
         }
         Ok(bytes)
     }
 
-    fn write_beginning(&self, copy: &Copy, number: u64, length: u64, after: Seq) -> io::Result<()> {
-        let length = usize::try_from(length).map_err(io::Error::other)?;
-        let bytes = self.beginning(number, length, after, after > self.next || length > MAX_HEADER)?;
+    fn write_beginning(&self, copy: &Copy, number: u64, region: &Region) -> io::Result<()> {
+        let length = usize::try_from(region.end).map_err(io::Error::other)?;
+        let after = region.after.unwrap_or(self.next);
+        let goal = (after, region.after_ms.unwrap_or(self.time_ms));
+        let bytes = self.beginning(number, length, goal, after > self.next || length > MAX_HEADER)?;
         write_all_at(&copy.file, &bytes, 0)
     }
 
     /// Writes segments of which nothing is left. The first of them has the gap. Returns the length
     /// of the last one.
-    fn write_run(&mut self, number: u64, through: u64, goal: Option<Seq>, length: Option<u64>) -> io::Result<u64> {
+    fn write_run(&mut self, number: u64, through: u64, (goal, goal_ms): Goal, length: Option<u64>) -> io::Result<u64> {
         let mut end = 0;
         for number in number..=through {
             let path = segment_path(&self.found.dir, number);
@@ -282,7 +297,7 @@ impl Filler<'_> {
             end = length.filter(|_| number == through).unwrap_or(least + HEADER as u64);
             let size = usize::try_from(end).map_err(io::Error::other)?;
             let after = goal.unwrap_or(self.next).max(self.next);
-            let bytes = self.beginning(number, size, after, true)?;
+            let bytes = self.beginning(number, size, (after, goal_ms.unwrap_or(self.time_ms)), true)?;
             self.aside.keep(&path)?;
             step()?;
             files::create_whole(&path, &bytes)?;

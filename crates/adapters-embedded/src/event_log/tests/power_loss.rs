@@ -9,11 +9,13 @@ use earcon_ports::Snapshot;
 /// synced. The other files of the database do not change in these tests.
 fn after_power_cut(scratch: &Scratch, names: Names) -> Scratch {
     let cut = scratch.copied();
-    std::fs::remove_dir_all(cut.path().join("log")).unwrap();
+    for name in ["log", "ends"] {
+        std::fs::remove_dir_all(cut.path().join(name)).unwrap_or_default();
+    }
     for name in ["db.mark", "db/0.jnl"] {
         std::fs::remove_file(cut.path().join(name)).unwrap();
     }
-    power::cut(scratch.path(), cut.path(), &["log", "db.mark"], names);
+    power::cut(scratch.path(), cut.path(), &["log", "ends", "db.mark"], names);
     cut
 }
 
@@ -101,7 +103,7 @@ async fn closed_store_is_durable() {
     store.close().await.unwrap();
     let cut = after_power_cut(&scratch, Names::Synced);
     assert_eq!(open_small(&cut).unwrap().snapshot_store().all(&pass("w")).await.unwrap(), [snapshot]);
-    for mark in ["db.mark", "log/DATABASE", "log/w/MARK"] {
+    for mark in ["db.mark", "log/DATABASE", "log/w/MARK", "ends/w"] {
         let read = |scratch: &Scratch| std::fs::read(scratch.path().join(mark)).unwrap();
         assert_eq!(read(&after_power_cut(&scratch, Names::Synced)), read(&scratch), "{mark}");
     }

@@ -151,6 +151,7 @@ async fn end_that_only_the_database_knows_is_missed() {
     let scratch = original.copied();
     fs::remove_dir_all(log_dir(&scratch)).unwrap();
     fs::rename(log_dir(&old), log_dir(&scratch)).unwrap();
+    fs::copy(old.path().join("ends/w"), scratch.path().join("ends/w")).unwrap();
     let text = refusal(&scratch);
     assert!(text.contains("the log ends earlier than the database knows"), "{text}");
     assert!(text.contains("261 to unknown, at least to 269"), "{text}");
@@ -393,4 +394,46 @@ async fn segment_that_is_removed_under_the_server_is_not_replaced_by_a_new_one()
         assert!(disk.free_bytes().unwrap_err().contains(&active.display().to_string()));
     }
     assert!(segments(&scratch).is_empty());
+}
+
+/// The doctor says the same of a loss before and after the repair: numbers and times.
+#[tokio::test]
+async fn losses_have_the_same_numbers_and_times_after_a_repair() {
+    let (original, _) = known_log(true).await;
+    let files = segments(&original);
+    let length = written(&files[2]) as usize;
+    let middle = length - 200;
+    let zero = |path: &std::path::Path, from: usize, to: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        let to = to.min(bytes.len());
+        bytes[from..to].fill(0);
+        fs::write(path, bytes).unwrap();
+    };
+    let name = |at: usize| files[at].file_name().unwrap().to_owned();
+    let damages: [&dyn Fn(&Scratch); 5] = [
+        &|scratch| zero(&log_dir(scratch).join(name(2)), middle, middle + 40),
+        &|scratch| zero(&log_dir(scratch).join(name(2)), 0, middle),
+        &|scratch| zero(&log_dir(scratch).join(name(2)), middle, usize::MAX),
+        &|scratch| fs::remove_file(log_dir(scratch).join(name(2))).unwrap(),
+        &|scratch| [2, 3, 4].iter().for_each(|at| fs::remove_file(log_dir(scratch).join(name(*at))).unwrap()),
+    ];
+    for (at, damage) in damages.into_iter().enumerate() {
+        let scratch = original.copied();
+        damage(&scratch);
+        let of = |scratch: &Scratch| {
+            let logs = doctor::check(scratch.path()).unwrap().logs;
+            logs.into_iter().find(|log| log.workspace.as_str() == "w").unwrap()
+        };
+        let before: Vec<Missing> = of(&scratch).damages.iter().filter_map(|damage| damage.missing).collect();
+        assert!(!before.is_empty(), "{at}");
+        let (repaired, _) = repaired(&scratch);
+        assert_eq!(repaired, before, "{at}");
+        let after = of(&scratch).gaps;
+        // Segments that follow each other have a gap each.
+        let after = match (after.first(), after.last()) {
+            (Some(first), Some(last)) => vec![Missing { last: last.last, before_ms: last.before_ms, ..*first }],
+            _ => Vec::new(),
+        };
+        assert_eq!(after, before, "{at}");
+    }
 }
