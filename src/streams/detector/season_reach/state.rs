@@ -45,8 +45,9 @@ const MOST_OUTLIERS: f64 = 32_000.0;
 const ANOTHER_SOURCE: f64 = 15.0;
 const ANOTHER_UNIT: f64 = 20.0;
 const STARTS_ANEW_FROM: u32 = 500;
-/// Age up to which outliers teach the profiles nothing. Later they are cut before they do.
+/// Age up to which outliers teach the profiles nothing, and from which they are cut before they do.
 const FIRST_DAY_MS: i64 = 86_400_000;
+const CUT_AFTER_MS: i64 = 259_200_000;
 /// Interval that is assumed before it is known.
 const FIRST_INTERVAL_MS: f64 = 60_000.0;
 
@@ -331,10 +332,11 @@ impl State {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
-        // In the first day a slot has no other values.
+        // In the first day a slot has no other values. Until the third one, a profile has to find its
+        // shape: that of a job every night, too.
         let kept = if frozen && age_ms < FIRST_DAY_MS {
             base + now.season
-        } else if frozen {
+        } else if frozen && age_ms > CUT_AFTER_MS {
             base + now.season + distance.clamp(-below, above)
         } else {
             now.value
