@@ -65,9 +65,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Decides whether an incident of this strength (bits, not negative) whose newest sample
-    /// is of `at_ms` may be alerted, with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the
-    /// caller has to [record](Self::record) the decision.
+    /// Decides whether an incident of this strength (bits, not negative) whose newest sample is of
+    /// `at_ms` may be alerted, with at most `max_per_day` alerts a day (0: no limit). Changes
+    /// nothing: the caller has to [record](Self::record) the decision.
     pub fn decide(&self, incident: IncidentId, strength: f64, at_ms: i64, max_per_day: u32) -> AlertDecision {
         if max_per_day == 0 || self.free_slot(incident, strength, at_ms, max_per_day).is_some() {
             AlertDecision::Alert
@@ -116,8 +116,8 @@ impl Budget {
         strengths[slots - 1]
     }
 
-    /// Records the present strength of an incident whose newest sample is of `at_ms`, and whether it
-    /// is alerted. An alert is never taken back, and counts at the time of its sample.
+    /// Records the present strength of an incident whose newest sample is of `at_ms`, and whether
+    /// it is alerted. An alert is never taken back, and counts at the time of its sample.
     pub fn record(&mut self, incident: IncidentId, strength: f64, at_ms: i64, alerted: bool, max_per_day: u32) {
         let slot = || self.free_slot(incident, strength, at_ms, max_per_day).unwrap_or(Slot::Ordinary);
         let alert = alerted.then(slot);

@@ -1,11 +1,11 @@
-//! Recognises what is sent as a measurement and only grows: the total of a counter, or a clock.
+//! Recognises series of measurements that only grow: the total of a counter, or a clock.
 //!
 //! A total that is scored as a measurement has no level that could be ordinary: its restarts are
 //! anomalies, and a rate that falls to zero is none. So a series of this kind is reported, with the
 //! rule that helps. Nothing is read otherwise until a person adds the rule.
 //!
 //! A counter grows in most samples, over hours, and never falls but to about zero: to no more than
-//! a few of its largest steps, which is what it counts until the first sample after a restart. A
+//! a few of its largest steps, which it counts until the first sample after a restart. A
 //! trend and a disk that fills grow too. So one of these has to be true as well:
 //! - it began again at about zero, and seldom does;
 //! - its name says that it is a total;
@@ -45,7 +45,7 @@ const CLOCKS: [f64; 8] = [1e9, 1e6, 1e3, 100.0, 1.0, 1.0 / 60.0, 1.0 / 3_600.0, 
 /// Endings of names that say that a value is a total.
 const NAMES: [&str; 4] = ["total", "count", "sum", "counter"];
 
-/// What is known of the growth of a series.
+/// The evidence about the growth of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Growth {
     /// Time at which the evidence begins.
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// What is said after each sample; a sample a minute unless `times` says otherwise.
+    /// The answers after each sample; a sample a minute unless `times` says otherwise.
     fn said(name: &str, samples: impl IntoIterator<Item = (i64, f64)>) -> Vec<Option<LooksLike>> {
         let (mut growth, mut before) = (Growth::default(), None);
         let say = |(timestamp_ms, value)| {

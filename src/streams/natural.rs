@@ -1,7 +1,7 @@
 //! Bounds that values have by their unit: a percentage lies between 0 and 100.
 //!
-//! The bounds narrow what is *shown* of a score, its band and its expected value, and nothing that
-//! is learned. So scoring does not depend on a unit that is stated, changed or read again later,
+//! The bounds narrow the band and the expected value that are *shown*, and nothing that is learned.
+//! So scoring does not depend on a unit that is stated, changed or read again later,
 //! and a replay leads to the same state. They hold from the first sample until a value lies beyond.
 //! A lower bound at 0 needs no unit: it holds for every series that was never negative.
 

@@ -1,4 +1,4 @@
-//! What comes in over HTTP, whoever sends it: paths, names, closes, and limits of time and room.
+//! Requests over HTTP, whoever sends them: paths, names, closes, and limits of time and room.
 
 mod answers;
 mod names;

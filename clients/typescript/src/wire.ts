@@ -382,7 +382,10 @@ export interface Voice {
 
 /** A short sound for an event. */
 export interface Cue {
-  /** An incident began (or became more severe) or ended, a series stalled or is back, or more happened than cues say. */
+  /**
+   * An incident began (or became more severe) or ended, a series stalled or is back, or more events
+   * happened than the cues of a minute.
+   */
   kind: "opened" | "closed" | "stalled" | "restored" | "summary";
   severity: "info" | "warning" | "critical";
   kpi: string;

@@ -1,4 +1,4 @@
-//! Files that are no text, told by their first bytes.
+//! Files of other kinds than text, recognised by their first bytes.
 
 use super::error::TableError;
 

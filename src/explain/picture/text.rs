@@ -36,8 +36,8 @@ pub(super) fn title(anomaly: &Anomaly) -> String {
     series_name(&anomaly.kpi, &anomaly.labels)
 }
 
-/// The value at the peak and what was expected, and when it was if there is room. What does not fit
-/// is left out as a whole: half a number would be another number.
+/// The value at the peak and the expected range, and its time if there is room. A part that does
+/// not fit is left out as a whole: half a number would be another number.
 pub(super) fn detail(data: &PictureData<'_>, unit: &Unit, room: f32) -> String {
     let anomaly = data.anomaly;
     let value = unit.write(anomaly.peak_value);

@@ -95,7 +95,7 @@ fn of_deleted(deleted: &DeletedLog, logs: &Path) -> String {
     )
 }
 
-/// A log that is not in the directory of its workspace: what it is, and what to do.
+/// A log that is not in the directory of its workspace, and advice about it.
 fn elsewhere(place: &Place, content: &Content, places: &[Place], logs: &Path) -> Option<String> {
     let Content { workspace, log_id, next } = content;
     let home = logs.join(workspace);

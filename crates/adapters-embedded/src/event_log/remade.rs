@@ -49,7 +49,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// What is outdated. `epochs` are those of the log that is there. `None` if nothing is.
+    /// The outdated part, if any. `epochs` are those of the log that is there.
     fn outdated(&self, epochs: &[String]) -> Option<Outdated> {
         let is_own = self.opening.map(|opening| epochs.iter().any(|epoch| epoch == opening));
         match (self.is_of_deleted, is_own) {
@@ -111,7 +111,7 @@ pub(crate) fn remade(database: &Database, is_lacking: bool, cleared: &[String]) 
 }
 
 impl Remade {
-    /// Deletes what is outdated. The log stays.
+    /// Deletes the outdated part. The log stays.
     ///
     /// # Errors
     /// Those of the database. The next attempt finds the rest.
@@ -132,7 +132,7 @@ impl Remade {
         }
     }
 
-    /// What was done, for the list of what a repair kept.
+    /// A sentence for the list of things that a repair kept.
     pub(crate) fn sentence(&self) -> Option<String> {
         (self.outdated == Outdated::Data).then(|| {
             "an earlier workspace of this name was deleted, and the database is from before that. What it still had of \

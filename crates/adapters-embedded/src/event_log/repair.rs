@@ -253,7 +253,7 @@ impl RepairContext<'_> {
         (self.limits, Arc::<Faults>::default(), self.database.synced_commits())
     }
 
-    /// Moves away what is in the place of the second mark, or of the folder of these marks.
+    /// Moves away a file in the place of the second mark, or of the folder of these marks.
     fn clear_end(&self, dir: &Path) -> io::Result<()> {
         let path = end_path(dir);
         let folder = path.parent().filter(|folder| folder.exists() && !folder.is_dir());

@@ -84,7 +84,7 @@ impl Wanderer {
     }
 }
 
-/// Says where missing segments of the logs are. What is there is not counted as lost.
+/// Says where missing segments of the logs are, and does not count them as lost.
 ///
 /// # Errors
 /// When a directory cannot be read.

@@ -194,7 +194,7 @@ fn weak_anomalies_of_half_the_kpis_within_a_quarter_of_an_hour_are_one_incident(
     }
     let open: Vec<_> = f.engine.open().collect();
     assert_eq!((open.len(), open[0].members.len()), (1, 8));
-    // The fourth one told that they belong together.
+    // From the fourth one on they belong together.
     assert_eq!(f.events_of_type("incident.closed").iter().filter(|i| i.merged_into == Some(open[0].id)).count(), 2);
     let mut f = Harness::new();
     f.set_inventory(&kpis.iter().map(String::as_str).collect::<Vec<_>>());

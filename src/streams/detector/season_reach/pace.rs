@@ -1,7 +1,7 @@
 //! The pace of series faster than a sample a minute.
 //!
-//! What is learned in samples would follow a fault of minutes if there are ten or sixty samples a
-//! minute. So everything that learns counts minutes there: a sample has a share of one.
+//! A detector that counts samples would follow a fault of minutes if there are ten or sixty samples
+//! a minute. So everything that learns counts minutes there: a sample has a share of one.
 
 use crate::arithmetic::{exp2_neg, larger, log2, smaller};
 
@@ -16,7 +16,7 @@ const EDGE: f64 = 19.931_568_569_324_174;
 /// Exponent of a Weibull tail in the usual extrapolation.
 const TAIL: f64 = 0.825;
 
-/// How much of a minute a sample stands for, at most 1, after `seen` samples.
+/// The share of a minute that a sample stands for, at most 1, after `seen` samples.
 pub(super) fn pace(interval_ms: f64, seen: f64) -> f64 {
     larger(smaller(interval_ms / MINUTE_MS, 1.0), smaller(FULL / (seen + 1.0), 1.0))
 }

@@ -60,8 +60,8 @@ struct Factors {
 static STEADY: Factors = Factors::at(1.0, 1.0);
 
 impl Factors {
-    /// `speed` is at least 1 for the first values. At a `pace` below 1 an excursion of single values
-    /// raises the rare quantile as far as ever, because it counts once in as many minutes.
+    /// `speed` is at least 1 for the first values. At a `pace` below 1 an excursion of single
+    /// values raises the rare quantile as far as ever, because it counts once in as many minutes.
     const fn at(speed: f32, pace: f32) -> Self {
         let none = [0.0; REACHES];
         let mut all = Self { common_up: none, common_down: none, rare_up: none, rare_down: none };

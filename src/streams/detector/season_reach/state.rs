@@ -33,8 +33,8 @@ const OUTLIER: f64 = 1.15;
 /// Share of the bare edge of the first outlier from which a value after it, on its side, is another
 /// one: a fault goes on although its values are not all as far out as its first one.
 const GOES_ON: f64 = 0.4;
-/// Outliers on one side after which their level is accepted: three hours, within these bounds, which
-/// are minutes on a series that is faster.
+/// Outliers on one side after which their level is accepted: three hours, within these bounds,
+/// which are minutes on a series that is faster.
 const ACCEPTED_DAYS: f64 = 0.125;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
 const ACCEPTED_LEAST_DAYS: f64 = 120.0 / 1_440.0;
@@ -58,8 +58,8 @@ pub(super) struct State {
     last_ms: i64,
     /// Usual milliseconds between samples; 0 while unknown.
     interval_ms: f64,
-    /// Usual number of samples a day, how much of a minute a sample stands for, and the factor of
-    /// each step for its cadence; they are refreshed now and then.
+    /// Usual number of samples a day, the share of a minute that a sample stands for, and the factor
+    /// of each step for its cadence; they are refreshed now and then.
     per_day: f64,
     pace: f64,
     cadences: [f64; STEPS],
@@ -332,8 +332,8 @@ impl State {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
-        // In the first day a slot has no other values. Until the third one, a profile has to find its
-        // shape: that of a job every night, too.
+        // In the first day a slot has no other values. Until the third one, a profile has to find
+        // its shape: that of a job every night, too.
         let kept = if frozen && age_ms < FIRST_DAY_MS {
             base + now.season
         } else if frozen && age_ms > CUT_AFTER_MS {
