@@ -159,7 +159,9 @@ mod tests {
             let found = Events::count(runs.iter().map(|(run, series)| (series, run)), 0.5);
             // A drift over four days is followed.
             let least = if kind.name == "slow drift" { 0 } else { found.windows };
-            assert!(found.found >= least && found.false_alerts <= 4, "{}: {found:?}", kind.name);
+            // The first three nights of a job of every night are news.
+            let most = if kind.name == "absent spike" { 3 * runs.len() } else { 4 };
+            assert!(found.found >= least && found.false_alerts <= most, "{}: {found:?}", kind.name);
         }
     }
 }
