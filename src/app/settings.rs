@@ -17,6 +17,8 @@ use crate::sources::admissible::SampleTimes;
 use earcon_audio::MixSettings;
 use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
 
+/// How many times as long an incident of one weak anomaly gathers members.
+const WEAK_SETTLES: i64 = 15;
 /// Files and other sockets that are open in addition to connections.
 const OTHER_FILES: usize = 256;
 
@@ -42,6 +44,7 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
         incidents: IncidentSettings {
             max_per_day: config.alerts.max_per_day,
             settle_ms: config.alerts.settle.as_millis() as i64,
+            settle_weak_ms: WEAK_SETTLES * config.alerts.settle.as_millis() as i64,
             linger_ms: config.alerts.linger.as_millis() as i64,
         },
         restart,

@@ -389,7 +389,11 @@ impl IncidentState {
         if self.incident.merged_into.is_some() {
             return Some(i64::MIN);
         }
-        let Some(reported) = self.reported else { return Some(self.since_ms.saturating_add(settings.settle_ms)) };
+        let Some(reported) = self.reported else {
+            let is_one_weak = self.incident.members_total == 1 && is_weak(self.incident.peak_score);
+            let settle_ms = if is_one_weak { settings.settle_weak_ms } else { settings.settle_ms };
+            return Some(self.since_ms.saturating_add(settle_ms));
+        };
         let Incident { members_total, surprise, .. } = self.incident;
         let acknowledged = self.incident.acknowledged.is_some() != reported.acknowledged;
         let alerted = self.incident.is_alerted() != reported.alerted;

@@ -109,8 +109,12 @@ fn range(anomaly: &Anomaly, unit: &Unit, more: u8) -> Option<String> {
 }
 
 /// How far the value is from the expected one, in distances that the range allows on that side.
-/// `None` if it allows none, or if the value is hardly outside.
+/// `None` if it allows none, if the value is hardly outside, or if it is the mean of several values
+/// that is out: then the range is that of the next value, and narrow because of those before.
 fn factor(anomaly: &Anomaly, side: Direction) -> Option<f64> {
+    if anomaly.reason == Feature::Slope {
+        return None;
+    }
     // Halves, so that differences of the largest numbers are finite.
     let distance = |to: f64| (0.5 * to - 0.5 * anomaly.peak_expected).abs();
     let allowed = distance(edge(anomaly, side));

@@ -3,7 +3,7 @@
 use super::{EngineState, IncidentEngine, IncidentState, MAX_INCIDENTS, MAX_MEMBERSHIPS, Membership};
 use crate::incidents::burst::BURST_MS;
 use crate::incidents::state::is_weak;
-use earcon_model::{Anomaly, IncidentId, Link, Member, SeriesId};
+use earcon_model::{Anomaly, Feature, IncidentId, Link, Member, SeriesId};
 
 /// The member that an anomaly adds to an incident.
 pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
@@ -60,7 +60,9 @@ impl IncidentEngine {
     pub(super) fn enter(&mut self, mut member: Member, now_ms: i64) {
         let series = SeriesId::of(&member.kpi, &member.labels);
         let onset_ms = member.opened_at_ms;
-        let (weak, kpis) = (is_weak(member.peak_score), self.inventory.kpis());
+        // A single value that is out has an exact time; a mean is noticed later by chance.
+        let weak = is_weak(member.peak_score) && member.reason == Feature::Slope;
+        let kpis = self.inventory.kpis();
         let burst = self.state.bursts.record_onset(onset_ms, &member.kpi, weak, kpis);
         self.seal_if_over(series, onset_ms);
         let EngineState { incidents, memberships, .. } = &mut self.state;

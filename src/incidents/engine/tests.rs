@@ -31,7 +31,7 @@ fn workspace() -> WorkspaceId {
 }
 
 fn settings() -> IncidentSettings {
-    IncidentSettings { max_per_day: 20, settle_ms: 2_000, linger_ms: 60_000 }
+    IncidentSettings { max_per_day: 20, settle_ms: 2_000, settle_weak_ms: 2_000, linger_ms: 60_000 }
 }
 
 fn series(text: &str) -> (KpiName, Labels) {

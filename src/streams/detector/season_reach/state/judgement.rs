@@ -163,7 +163,11 @@ impl State {
             }
         }
         if stuck > surprise {
-            (surprise, reason) = (stuck, Feature::Volatility);
+            // A value that is out of the range says more than that it repeats.
+            if surprise < alert {
+                reason = Feature::Volatility;
+            }
+            surprise = stuck;
         }
         if stuck >= alert && band.contains(now.value) {
             reason = Feature::Volatility;
