@@ -32,7 +32,12 @@ impl KpiState {
         let mut collected = Collected::for_series(batches.len());
         for batch in batches {
             let mut position = self.index.find_numbered(&batch.labels);
+            let mut earlier_ends = batch.earlier_ends.iter().peekable();
             for &(row, sample) in &batch.rows {
+                while let Some(ended_at_ms) = earlier_ends.next_if(|ended| **ended < sample.timestamp_ms) {
+                    // A sample follows, so a series that cannot have ended goes on.
+                    let _refused = position.map(|found| self.end_series(found, *ended_at_ms, context, &mut collected));
+                }
                 let admitted =
                     check_sample(&self.settings, sample, batch.reading, wall_ms).and_then(|()| match position {
                         Some(position) => Ok(position),

@@ -105,6 +105,20 @@ async fn ended_series_is_shown_as_ended_and_raises_no_stall() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn counter_begins_anew_behind_its_end_also_within_one_request() {
+    let server = Server::start_with(&[], Overrides::default()).await;
+    let row = |second: i64, value: f64| json!({"kpi": "requests", "timestamp": START + second * 1_000, "value": value, "counter": true});
+    let end = json!({"kpi": "requests", "timestamp": START + 1_500, "ended": true, "counter": true});
+    let last = json!({"kpi": "requests", "timestamp": START + 6_000, "value": 9.0, "counter": true, "ended": true});
+    let rows = [row(0, 10.0), row(1, 20.0), end, row(2, 100.0), row(3, 110.0), last, row(7, 500.0), row(8, 501.0)];
+    let request = server.http().post(server.workspace_url("/kpis/ingest")).json(&json!({"samples": rows}));
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(7), &json!([])), "{answer}");
+    let rates = rates(&server, 4).await;
+    assert_eq!(rates.iter().map(|(second, _)| *second).collect::<Vec<_>>(), [1, 3, 6, 8], "{rates:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counter_sent_as_measurements_is_named_until_a_rule_reads_it_as_one() {
     let server = Server::start().await;
     let total = |i: i64| (if i < 280 { 1e9 + 40.0 * i as f64 } else { 40.0 * (i - 279) as f64 }) + (i % 3) as f64;

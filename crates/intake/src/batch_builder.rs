@@ -367,8 +367,11 @@ impl<'c> Batch<'c> {
             Route::Series(kpi, series) => {
                 let timestamp_ms = timestamp_ms.unwrap_or(self.now_ms);
                 let series = &mut self.parsed.batches[kpi as usize].series[series as usize];
-                // A series with samples after its end has not ended.
-                series.ended_at_ms = series.ended_at_ms.filter(|ended| *ended >= timestamp_ms);
+                // With samples after its end it comes back: a counter begins anew.
+                if let Some(ended) = series.ended_at_ms.filter(|ended| *ended < timestamp_ms) {
+                    series.earlier_ends.push(ended);
+                    (series.ended_at_ms, series.ended_row) = (None, None);
+                }
                 series.rows.push((row, Sample { timestamp_ms, value }));
             }
             Route::Dropped => self.parsed.ignored += 1,

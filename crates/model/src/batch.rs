@@ -47,6 +47,8 @@ pub struct SeriesBatch {
     pub ended_at_ms: Option<i64>,
     /// The row of a marker that came without a value, so that a refusal can name it.
     pub ended_row: Option<u32>,
+    /// Ends that have newer samples after them, milliseconds UTC, in the order they were sent.
+    pub earlier_ends: Vec<i64>,
     /// When the sender began to count, milliseconds UTC, if it says so. More than one if counting
     /// began again within the batch. Only for counters.
     pub starts_ms: Vec<i64>,
@@ -59,7 +61,8 @@ impl SeriesBatch {
     pub fn gauge(labels: Labels, rows: impl IntoIterator<Item = (u32, Sample)>) -> Self {
         let rows = rows.into_iter().collect();
         let (reading, starts_ms) = (Reading::Gauge, Vec::new());
-        Self { labels, reading, rows, ended_at_ms: None, ended_row: None, starts_ms, max_series: None }
+        let (ended_at_ms, ended_row, earlier_ends) = (None, None, Vec::new());
+        Self { labels, reading, rows, ended_at_ms, ended_row, earlier_ends, starts_ms, max_series: None }
     }
 }
 

@@ -36,6 +36,21 @@ fn the_increase_per_second_is_scored_and_kept() {
 }
 
 #[test]
+fn counter_begins_anew_behind_an_end_in_the_same_batch() {
+    let rows = [(0, 10.0), (1, 20.0), (2, 100.0), (3, 110.0)];
+    let ended = SeriesBatch { earlier_ends: vec![START + 1_500], ..totals(rows) };
+    let mut state = fresh();
+    let pushed = push(&mut state, ended);
+    let all = pushed.bodies.iter().filter_map(|body| match body {
+        EventBody::Series(SeriesEvent::Samples(all)) => Some(all.iter().flat_map(|one| &one.samples)),
+        _ => None,
+    });
+    let rates: Vec<f64> = all.flatten().map(|sample| sample.value).collect();
+    assert_eq!((pushed.accepted, rates), (4, vec![10.0, 10.0]), "and not 80 across the end");
+    assert!(pushed.bodies.iter().any(|body| matches!(body, EventBody::Series(SeriesEvent::Ended { .. }))));
+}
+
+#[test]
 fn first_total_is_logged_but_not_scored() {
     let mut state = fresh();
     let pushed = push(&mut state, totals([(0, 100.0)]));
