@@ -2,7 +2,7 @@
 
 use earcon_intake::{Batch, IntakeError, ParsedBatch, Rules, SeriesCache};
 use earcon_model::KpiName;
-use earcon_tables::{TableOptions, TableReader};
+use earcon_tables::{Problems, TableOptions, TableReader};
 
 /// Parses twice, first with an empty cache and then with a full one. Both results must be equal.
 pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<ParsedBatch> {
@@ -35,11 +35,10 @@ pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Opti
 pub fn read_table(file: &[u8]) {
     let fallback = KpiName::new("table").expect("the name keeps the rule");
     let Ok(mut rows) = TableReader::new(file, &TableOptions::new(fallback)) else { return };
-    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    let (mut samples, mut problems) = (Vec::new(), Problems::default());
     while let Ok(true) = rows.read_row(&mut samples, &mut problems) {
         assert!(samples.iter().all(|one| one.sample.value.is_finite()));
         assert!(rows.bytes_read() <= 4 * file.len() as u64 + 16, "UTF-8 has at most two bytes for one of the file");
         samples.clear();
-        problems.clear();
     }
 }

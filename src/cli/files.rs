@@ -208,10 +208,10 @@ fn show(path: &Path, options: &TableOptions, times: &SampleTimes) -> Result<(), 
     }
     say_more(preview.samples.len());
     if !preview.problems.is_empty() {
-        let count = counted(preview.problems.len() as u64, "row or cell", "rows or cells");
+        let count = counted(preview.problems.total(), "row or cell", "rows or cells");
         say(&format!("{count} would be skipped:"));
-        preview.problems.iter().take(SHOWN).for_each(|problem| say(&format!("  {problem}")));
-        say_more(preview.problems.len());
+        preview.problems.first().iter().take(SHOWN).for_each(|problem| say(&format!("  {problem}")));
+        say_more(preview.problems.total() as usize);
     }
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let refused = would_refuse(&preview.samples, times, now_ms);

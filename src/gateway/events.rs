@@ -4,6 +4,7 @@ mod encoding;
 mod follower;
 pub(crate) mod groups;
 mod member;
+mod replayed;
 pub(crate) mod snapshots;
 mod sse;
 pub(crate) mod state;

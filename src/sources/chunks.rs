@@ -11,7 +11,7 @@ use super::SourceSample;
 use super::batcher::Batcher;
 use super::series_order::SeriesOrder;
 use earcon_tables::xlsx::{self, Sheet, SheetError};
-use earcon_tables::{Description, Order, RowProblem, TableError, TableOptions, TableReader};
+use earcon_tables::{Description, Order, Problems, TableError, TableOptions, TableReader};
 
 /// Number of portions that are read ahead.
 const READ_AHEAD: usize = 4;
@@ -20,7 +20,7 @@ const READ_AHEAD: usize = 4;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Number of problems after which a portion without samples is sent.
-const PROBLEMS_TOGETHER: usize = 100;
+const PROBLEMS_TOGETHER: u64 = 100;
 
 /// The largest workbook, bytes. It is read into memory.
 const MAX_WORKBOOK: u64 = 64 << 20;
@@ -53,7 +53,7 @@ pub struct Preview {
     /// The samples of the first rows.
     pub samples: Vec<SourceSample>,
     /// Rows and cells among them that would be skipped.
-    pub problems: Vec<RowProblem>,
+    pub problems: Problems,
     /// A warning about the whole table.
     pub warning: Option<String>,
 }
@@ -73,7 +73,7 @@ pub fn preview(file: File, workbook: bool, options: &TableOptions) -> Result<Pre
 
 fn preview_table(input: impl Read, unread: Option<String>, options: &TableOptions) -> Result<Preview, FileError> {
     let mut rows = TableReader::new(input, options)?;
-    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    let (mut samples, mut problems) = (Vec::new(), Problems::default());
     for _ in 0..PREVIEWED_ROWS {
         if !rows.read_row(&mut samples, &mut problems)? {
             break;
@@ -100,13 +100,12 @@ pub fn any_sample(
     let input: Box<dyn Read> =
         if workbook { Box::new(Cursor::new(convert(file)?.csv)) } else { plain(file, u64::MAX)? };
     let mut rows = TableReader::new(input, options)?;
-    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    let (mut samples, mut problems) = (Vec::new(), Problems::default());
     while rows.read_row(&mut samples, &mut problems)? {
         if samples.iter().any(&good) {
             return Ok(true);
         }
         samples.clear();
-        problems.clear();
     }
     Ok(false)
 }
@@ -132,7 +131,7 @@ pub struct Portion {
     /// The samples, in the order of the table.
     pub samples: Vec<SourceSample>,
     /// Rows and cells that were skipped.
-    pub problems: Vec<RowProblem>,
+    pub problems: Problems,
     /// A warning about the whole table, with the first portion or the last one.
     pub warning: Option<String>,
     /// With the last portion: samples whose value replaces that of an earlier one of their time.
@@ -229,7 +228,7 @@ fn send_in_order(mut rows: TableReader<impl Read>, portions: &mut Portions<'_>) 
             }
         }
         match outcome {
-            Ok(true) if portions.next.problems.len() >= PROBLEMS_TOGETHER => {
+            Ok(true) if portions.next.problems.total() >= PROBLEMS_TOGETHER => {
                 if !portions.send(Vec::new()) {
                     return Ok(());
                 }
@@ -377,6 +376,20 @@ mod tests {
         assert!(warning.starts_with("2 rows lie in an hour that the clocks repeat"), "{warning}");
     }
 
+    #[tokio::test]
+    async fn bad_rows_by_the_thousand_are_counted_and_the_first_hundred_kept() {
+        let bad = "x,\n".repeat(20_000);
+        // The first hundred rows decide the form.
+        let oldest_first: Vec<String> = (1..=100).map(|time| format!("{time},1\n")).collect();
+        let newest_first: Vec<String> = oldest_first.iter().rev().cloned().collect();
+        for good in [oldest_first, newest_first] {
+            let (portions, end) = read(format!("time,value\n{}{bad}", good.concat()).as_bytes(), false).await;
+            assert!(end.is_ok());
+            assert_eq!(portions.iter().map(|portion| portion.problems.total()).sum::<u64>(), 20_000);
+            assert!(portions.iter().all(|portion| portion.problems.first().len() <= 100));
+        }
+    }
+
     #[test]
     fn preview_says_what_becomes_of_the_first_rows() {
         let mut file = tempfile::tempfile().unwrap();
@@ -385,7 +398,7 @@ mod tests {
         let preview = preview(file, false, &TableOptions::new(name_from("doors"))).unwrap();
         assert_eq!(preview.description.separator, ';');
         assert_eq!((preview.samples.len(), preview.samples[0].labels.as_str()), (1, "region:eu"));
-        assert_eq!(preview.problems.len(), 1);
+        assert_eq!(preview.problems.total(), 1);
     }
 
     #[tokio::test]

@@ -238,8 +238,8 @@ impl Replay {
         if let Some(warning) = &portion.warning {
             self.progress.warn(warning);
         }
-        self.summary.skipped += portion.problems.len() as u64;
-        for problem in &portion.problems {
+        self.summary.skipped += portion.problems.total();
+        for problem in portion.problems.first() {
             self.progress.problem(problem);
         }
     }

@@ -16,6 +16,7 @@ mod error;
 mod foreign;
 mod layout;
 mod options;
+mod problems;
 mod quotes;
 mod reader;
 mod repeats;
@@ -31,6 +32,7 @@ pub mod xlsx;
 pub use error::{RowProblem, TableError};
 pub use layout::{ColumnDescription, Role};
 pub use options::{DecimalSign, TableOptions, TimeFormat};
+pub use problems::Problems;
 pub use reader::{Description, Order, TableReader};
 pub use time::parse_time;
 

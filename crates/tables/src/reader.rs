@@ -21,6 +21,7 @@ use super::error::{RowProblem, TableError};
 use super::foreign;
 use super::layout::{ColumnDescription, Layout};
 use super::options::{DecimalSign, TableOptions, TimeFormat};
+use super::problems::Problems;
 use super::quotes::{Place, contains_rows};
 use super::time::Moment;
 use super::twice::Twice;
@@ -202,11 +203,7 @@ impl<R: Read> TableReader<R> {
     ///
     /// # Errors
     /// If the file cannot be read further. Everything appended before is valid.
-    pub fn read_row(
-        &mut self,
-        samples: &mut Vec<SourceSample>,
-        problems: &mut Vec<RowProblem>,
-    ) -> Result<bool, TableError> {
+    pub fn read_row(&mut self, samples: &mut Vec<SourceSample>, problems: &mut Problems) -> Result<bool, TableError> {
         let line = if let Some(Sniffed { place, end, record }) = self.sniffed.pop_front() {
             (self.record, self.bytes_read) = (record, end);
             place.line

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::encoding::Encoding;
 use super::member::{Left, Member, Progress};
+use super::replayed::Held;
 use super::snapshots::Snapshot;
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
@@ -283,11 +284,28 @@ impl Follower {
         let (workspace, epochs) = (self.pass.workspace().clone(), self.epochs.clone());
         let (replay_to, encoding) = (self.replay_to, self.encoding);
         self.take_due();
+        let (mut held, mut is_full) = (Held::nothing(&self.state.answers), false);
         for event in page.events.iter().take_while(|event| event.seq <= replay_to) {
-            self.offer(event, || match encoding {
+            let message = self.filter.admits(event).then(|| match encoding {
                 Encoding::Json => MessageFrame::text(&wire::event_json(event, &workspace, epochs.epoch_of(event.seq))),
                 Encoding::Compact => MessageFrame::binary(&[&compact::event_msgpack(event)]),
             });
+            // What does not fit is read again in the next step.
+            is_full = message.as_ref().is_some_and(|message| !held.take(message.wire().len()));
+            if is_full {
+                break;
+            }
+            if let (true, Some(message)) = (self.reach(event), message) {
+                self.queue(event, || message);
+            }
+        }
+        if is_full && held.is_empty() && self.ready.is_empty() {
+            // Other clients have to take what waits for them first.
+            tokio::time::sleep(READ_PAUSE).await;
+        }
+        if let Some(Frame::Event(_, message) | Frame::Control(_, message)) = self.ready.back_mut() {
+            let last = message.clone();
+            *message = last.map_bytes(|bytes| held.until_sent(bytes));
         }
         Some(())
     }
@@ -302,11 +320,18 @@ impl Follower {
         }
     }
 
-    /// Takes the next event. It reports a gap before the event, and queues the event in its shared
-    /// form if the filter admits it.
+    /// Takes the next event, and queues it in its shared form if the filter admits it.
     fn offer(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
+        if self.reach(event) {
+            self.queue(event, shared);
+        }
+    }
+
+    /// Goes on to an event, and reports a gap before it. True if the event is new and the filter
+    /// admits it.
+    fn reach(&mut self, event: &Event) -> bool {
         if event.seq <= self.seen {
-            return;
+            return false;
         }
         if event.seq > self.seen + 1 {
             self.gap(self.seen + 1, event.seq - 1);
@@ -316,9 +341,10 @@ impl Follower {
             self.take_all();
         }
         self.seen = event.seq;
-        if !self.filter.admits(event) {
-            return;
-        }
+        self.filter.admits(event)
+    }
+
+    fn queue(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
         if self.rate.is_none() {
             self.push(event.seq, event.seq, shared());
         } else {

@@ -96,30 +96,40 @@ impl Activity {
     }
 }
 
-/// The clock of one body: a total time, and a least rate.
+/// The clock of one body: a total time, a least rate, and a longest silence.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     began: Instant,
     received: u64,
+    /// Since when the server waits for bytes. The time that it takes for those before is its own.
+    waiting: Option<Instant>,
     times: Times,
 }
 
 impl Pace {
     /// A body whose first byte may arrive from now on.
     pub(crate) fn new(times: Times, now: Instant) -> Self {
-        Self { began: now, received: 0, times }
+        Self { began: now, received: 0, waiting: None, times }
     }
 
     /// Bytes have arrived.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.received += bytes as u64;
+        self.waiting = None;
+    }
+
+    /// The server waits for the next bytes.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.waiting.get_or_insert(now);
     }
 
     /// When the next bytes must have arrived.
     pub(crate) fn deadline(&self) -> Instant {
         let earned = self.received as f64 / self.times.body_bytes_per_second.max(1) as f64;
         let by_rate = self.times.head + Duration::from_secs_f64(earned.min(1e9));
-        self.began + by_rate.min(self.times.body)
+        let until = self.began + by_rate.min(self.times.body);
+        // Bytes that came early do not pay for a long silence.
+        self.waiting.map_or(until, |since| until.min(since + self.times.head))
     }
 }
 
@@ -184,5 +194,19 @@ pub(crate) mod tests {
         assert_eq!(pace.deadline(), now + seconds(15), "five seconds at the least rate");
         pace.received(1_000_000);
         assert_eq!(pace.deadline(), now + seconds(100), "no rate allows more than the total");
+    }
+
+    #[test]
+    fn bytes_that_came_early_do_not_pay_for_a_long_silence() {
+        let now = Instant::now();
+        let mut pace = Pace::new(TIMES, now);
+        pace.received(50_000);
+        pace.wait(now + seconds(20));
+        pace.wait(now + seconds(25));
+        assert_eq!(pace.deadline(), now + seconds(30), "it waits since the first time");
+        pace.received(1);
+        assert!(pace.deadline() > now + seconds(59), "the time that the server takes is its own");
+        pace.wait(now + seconds(55));
+        assert!(pace.deadline() < now + seconds(61), "a silence wins no time");
     }
 }

@@ -68,7 +68,9 @@ impl Arriving {
 
     /// Ready when the client was too slow.
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.pace.map(|pace| pace.deadline()) else { return Poll::Pending };
+        let Some(pace) = &mut self.pace else { return Poll::Pending };
+        pace.wait(Instant::now());
+        let deadline = pace.deadline();
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);

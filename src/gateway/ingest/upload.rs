@@ -148,10 +148,11 @@ async fn first_samples(portions: &mut mpsc::Receiver<Portion>) -> Result<Option<
     let Some(mut first) = portions.recv().await else { return Ok(None) };
     while first.samples.is_empty() {
         let Some(next) = portions.recv().await else {
-            let reason = first.problems.first().map_or_else(|| "it has no rows".to_owned(), ToString::to_string);
+            let reason =
+                first.problems.first().first().map_or_else(|| "it has no rows".to_owned(), ToString::to_string);
             return Err(bad(&format!("the file holds no sample that can be taken: {reason}")));
         };
-        first.problems.extend(next.problems);
+        first.problems.append(next.problems);
         first.rows += next.rows;
         first.replaced += next.replaced;
         (first.samples, first.bytes_read) = (next.samples, next.bytes_read);
@@ -225,5 +226,26 @@ async fn unreadable(reader: JoinHandle<Result<(), FileError>>) -> Problem {
         Ok(Err(error)) => bad(&error.to_string()),
         Ok(Ok(())) => bad("the file holds no rows"),
         Err(_) => Problem::new(Kind::Internal, "the file could not be read; see the server's log"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use earcon_tables::name_from;
+
+    #[tokio::test]
+    async fn bad_rows_before_the_first_samples_are_counted_and_the_first_hundred_kept() {
+        let mut file = tempfile::tempfile().unwrap();
+        let good: String = (1..=100).map(|time| format!("{time},1\n")).collect();
+        file.write_all(format!("time,value\n{good}{}", "x,\n".repeat(20_000)).as_bytes()).unwrap();
+        file.rewind().unwrap();
+        let options = TableOptions::new(name_from("doors"));
+        let (mut portions, _reader) = read_ahead(file, false, 1 << 20, options, Batcher::new(BATCH, 0.0));
+        let first = first_samples(&mut portions).await.ok().flatten().unwrap();
+        assert_eq!((first.samples.len(), first.rows), (100, 20_100));
+        assert_eq!((first.problems.total(), first.problems.first().len()), (20_000, 100));
     }
 }

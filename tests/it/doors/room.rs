@@ -122,3 +122,37 @@ async fn snapshots_in_a_loop_are_shared_and_complete() {
     let held = server.metric("earcon_answer_bytes").await;
     assert!(held < 20.0 * one, "{held} bytes for snapshots of {one}: they are not shared");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_sent_snapshots_that_nobody_reads_are_counted_and_bounded() {
+    let server = Server::start_with(&[("connections.answer_megabytes", json!(16))], Default::default()).await;
+    // A snapshot of more bytes than the system takes for a connection.
+    let labels = json!({"a": "a".repeat(250), "b": "b".repeat(250)});
+    let kpis: Vec<String> = (0..6_000).map(|kpi| format!("kpi.{kpi}")).collect();
+    for part in kpis.chunks(2_000) {
+        let rows: Vec<Value> = part.iter().map(|kpi| json!({"kpi": kpi, "labels": labels, "value": 1})).collect();
+        assert_eq!(server.ingest(&json!({"samples": rows})).await.0, 200);
+    }
+    // Each filter has a snapshot of its own.
+    let open = async |filter: usize| {
+        let mut raw = Raw::connect_narrow(server.address()).await;
+        let path = format!("/api/v1/workspaces/local/events?since=snapshot&kpis=kpi.*,none.{filter}");
+        raw.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")).await;
+        let answer = raw.answer().await.expect("an answer");
+        (answer.status, raw)
+    };
+    let mut unread = Vec::new();
+    let refused = loop {
+        let (status, raw) = open(unread.len()).await;
+        if status != 200 {
+            break status;
+        }
+        unread.push(raw);
+        assert!(unread.len() < 20, "{} bytes are counted", server.metric("earcon_answer_bytes").await);
+    };
+    assert_eq!(refused, 503);
+    let held = server.metric("earcon_answer_bytes").await;
+    assert!(held > 1_000_000.0 && held <= f64::from(16 << 20), "{held} bytes are counted");
+    drop(unread);
+    eventually("nothing is held", async || (server.metric("earcon_answer_bytes").await == 0.0).then_some(())).await;
+}

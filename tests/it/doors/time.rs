@@ -63,6 +63,20 @@ async fn half_a_body_is_answered_in_the_form_of_the_protocol() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_begins_fast_and_stops_is_answered_with_408() {
+    let server = start(&[("connections.head_seconds", json!(1))]).await;
+    let mut raw = Raw::connect(server.address()).await;
+    let head =
+        "POST /api/v1/workspaces/local/kpis/ingest HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900000\r\n\r\n";
+    // At the least rate, so many bytes would take minutes.
+    raw.send(format!("{head}{}", " ".repeat(800_000))).await;
+    let answer = raw.answer().await.expect("an answer");
+    assert_eq!(answer.status, 408, "{}", answer.body);
+    eventually("its bytes are dropped", async || (server.metric("earcon_request_bytes").await == 0.0).then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn uploads_that_do_not_arrive_keep_no_place() {
     let server = start(&[]).await;
     let head = "POST /api/v1/workspaces/local/kpis/upload?name=a.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\ntime";

@@ -10,10 +10,10 @@ const HOUR: i64 = 60 * MINUTE;
 fn in_zone(zone: &str, text: &str) -> (Outcome, Option<String>) {
     let options = TableOptions { time_zone: jiff::tz::TimeZone::get(zone).unwrap(), ..options(None) };
     let mut reader = TableReader::new(text.as_bytes(), &options).unwrap();
-    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    let (mut samples, mut problems) = (Vec::new(), Problems::default());
     while reader.read_row(&mut samples, &mut problems).unwrap() {}
     let clocks = reader.clock_warning();
-    (Outcome { samples, problems, warning: reader.warning(), end: Ok(()) }, clocks)
+    (Outcome { samples, problems: problems.first().to_vec(), warning: reader.warning(), end: Ok(()) }, clocks)
 }
 
 /// Hours and minutes of 2025-10-26 in Berlin, one row each.

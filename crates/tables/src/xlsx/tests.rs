@@ -110,10 +110,10 @@ fn rows_of_a_sheet_are_named_by_their_number() {
     .csv;
     let options = crate::TableOptions::new(crate::name_from("x"));
     let mut reader = crate::TableReader::new(&csv[..], &options).unwrap();
-    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    let (mut samples, mut problems) = (Vec::new(), crate::Problems::default());
     while reader.read_row(&mut samples, &mut problems).unwrap() {}
     assert_eq!((samples.len(), samples[0].sample.timestamp_ms), (1, 1_767_225_600_000));
-    assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4]);
+    assert_eq!(problems.first().iter().map(|problem| problem.line).collect::<Vec<_>>(), [4]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn workbook_and_csv_of_the_same_table_give_equal_samples() {
     }
     let read = |csv: &[u8]| {
         let mut reader = crate::TableReader::new(csv, &crate::TableOptions::new(crate::name_from("x"))).unwrap();
-        let (mut samples, mut problems) = (Vec::new(), Vec::new());
+        let (mut samples, mut problems) = (Vec::new(), crate::Problems::default());
         while reader.read_row(&mut samples, &mut problems).unwrap() {}
         assert!(problems.is_empty(), "{problems:?}");
         samples

@@ -15,9 +15,10 @@ use crate::live::wire::{WireTooOld, to_json};
 use crate::sources::admissible::named;
 use crate::sources::by_kpi;
 use crate::sources::chunks::{FileError, Portion, join};
+use crate::telemetry::{Metric, count};
 use earcon_intake::ParsedBatch;
+use earcon_model::Arrival;
 use earcon_model::wording::counted;
-use earcon_model::{Arrival, RejectedRow};
 use earcon_tenancy::WorkspacePass;
 
 /// Problems that the last line lists; all are counted.
@@ -160,13 +161,12 @@ impl Import {
         self.tally.rows += rows;
         self.tally.bytes = bytes_read;
         self.tally.warning = join(self.tally.warning.take(), warning);
-        self.tally.skipped += problems.len() as u64;
-        problems.iter().for_each(|problem| self.list(problem.to_string()));
-        // Cells that could not be read are the rows the parser refused. The import lists them
-        // itself.
-        let unparsed = problems.iter().map(|problem| RejectedRow { row: 0, error: problem.to_string() });
-        let parsed =
-            ParsedBatch { batches: by_kpi(samples.clone()), rejected: unparsed.collect(), ..ParsedBatch::default() };
+        self.tally.skipped += problems.total();
+        problems.first().iter().for_each(|problem| self.list(problem.to_string()));
+        // Cells that could not be read are the rows the parser refused. The import counts and lists
+        // them itself, because only the first ones are kept.
+        count(Metric::IngestRejected, problems.total());
+        let parsed = ParsedBatch { batches: by_kpi(samples.clone()), ..ParsedBatch::default() };
         let Submitted { receipt, epoch, notes, .. } = self.commit(parsed).await?;
         notes.into_iter().for_each(|note| self.list(note));
         self.tally.accepted += receipt.accepted;

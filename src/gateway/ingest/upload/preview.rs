@@ -21,7 +21,7 @@ pub(super) struct PreviewAnswer {
     /// The first of them.
     samples: Vec<PreviewSample>,
     /// Rows and cells among the first hundred rows that would be skipped.
-    skipped: usize,
+    skipped: u64,
     problems: Vec<String>,
     /// Samples among them that would be refused, because they are too old or too far ahead.
     refused: usize,
@@ -49,8 +49,8 @@ impl PreviewAnswer {
             description,
             samples_total: samples.len(),
             samples: samples.iter().take(LISTED).map(PreviewSample::from).collect(),
-            skipped: problems.len(),
-            problems: problems.iter().take(LISTED).map(ToString::to_string).collect(),
+            skipped: problems.total(),
+            problems: problems.first().iter().take(LISTED).map(ToString::to_string).collect(),
             refused: refused.count,
             refusals: refused.reasons,
             warning,
