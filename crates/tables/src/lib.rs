@@ -14,8 +14,10 @@ mod decimal;
 mod dialect;
 mod error;
 mod foreign;
+mod late;
 mod layout;
 mod options;
+mod other_dates;
 mod quotes;
 mod reader;
 mod repeats;
@@ -29,6 +31,7 @@ mod written;
 pub mod xlsx;
 
 pub use error::{RowProblem, TableError};
+pub use late::check_late_columns;
 pub use layout::{ColumnDescription, Role};
 pub use options::{DecimalSign, TableOptions, TimeFormat};
 pub use reader::{Description, Order, TableReader};

@@ -42,7 +42,7 @@ pub(super) fn set_aside(roles: &mut [Role], columns: &Columns<'_>) -> Vec<String
 }
 
 /// The number of different times, KPIs and labels in the rows, without one column.
-fn different_rows(roles: &[Role], columns: &Columns<'_>, left_out: Option<usize>) -> usize {
+pub(super) fn different_rows(roles: &[Role], columns: &Columns<'_>, left_out: Option<usize>) -> usize {
     let is_part =
         |column: &usize| matches!(roles[*column], Role::Time | Role::Kpi | Role::Label(_)) && Some(*column) != left_out;
     let parts: Vec<usize> = (0..roles.len()).filter(is_part).collect();

@@ -291,7 +291,9 @@ fn kpi_column_names_the_kpi_of_each_row() {
 }
 
 mod clocks;
+mod late;
 mod numbers;
+mod other_dates;
 mod quotes;
 mod repeats;
 mod shape;
