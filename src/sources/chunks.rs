@@ -37,6 +37,14 @@ pub enum FileError {
     /// An error of the table.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// An error of the table in a workbook that has formulas without their results.
+    #[error("{error}; {formulas}")]
+    Formulas {
+        /// The error of the table.
+        error: TableError,
+        /// A sentence about the formulas.
+        formulas: String,
+    },
     /// An error of the workbook.
     #[error(transparent)]
     Sheet(#[from] SheetError),
@@ -66,8 +74,9 @@ pub fn preview(file: File, workbook: bool, options: &TableOptions) -> Result<Pre
     if workbook {
         let sheet = convert(file)?;
         let unread = sheet.warning();
-        check_late_columns(&sheet.csv[..], options)?;
-        return preview_table(Cursor::new(sheet.csv), unread, options);
+        let formulas = sheet.formula_warning();
+        let checked = check_late_columns(&sheet.csv[..], options).map_err(FileError::from);
+        return explained(checked.and_then(|()| preview_table(Cursor::new(sheet.csv), unread, options)), formulas);
     }
     check_columns(&file, u64::MAX, options)?;
     preview_table(plain(file, u64::MAX)?, None, options)
@@ -159,13 +168,23 @@ pub fn read_ahead(
         if workbook {
             let sheet = convert(file)?;
             let unread = sheet.warning();
-            check_late_columns(&sheet.csv[..], &options)?;
-            return read_portions(Cursor::new(sheet.csv), unread, &options, batcher, &sender);
+            let formulas = sheet.formula_warning();
+            let checked = check_late_columns(&sheet.csv[..], &options).map_err(FileError::from);
+            let read = || read_portions(Cursor::new(sheet.csv), unread, &options, batcher, &sender);
+            return explained(checked.and_then(|()| read()), formulas);
         }
         check_columns(&file, most_bytes, &options)?;
         read_portions(plain(file, most_bytes)?, None, &options, batcher, &sender)
     });
     (receiver, reader)
+}
+
+/// Adds to an error of a workbook's table that formulas are without their results. They may be why.
+fn explained<T>(outcome: Result<T, FileError>, formulas: Option<String>) -> Result<T, FileError> {
+    match (outcome, formulas) {
+        (Err(FileError::Table(error)), Some(formulas)) => Err(FileError::Formulas { error, formulas }),
+        (outcome, _) => outcome,
+    }
 }
 
 /// Refuses a file with a value in a column that is empty in its first rows, before any row of it is
@@ -442,6 +461,15 @@ mod tests {
         let (portions, end) = read(format!("time,a,host\n{}", rows("")).as_bytes(), false).await;
         assert!(end.is_ok());
         assert_eq!(portions.iter().map(|portion| portion.samples.len()).sum::<usize>(), 150, "read from its start");
+    }
+
+    #[test]
+    fn an_error_of_a_workbook_names_the_formulas_without_results() {
+        let failed = || Err::<(), _>(FileError::Table(TableError::Empty));
+        let told = explained(failed(), Some("2 formulas are without their results".into())).unwrap_err().to_string();
+        assert_eq!(told, "the file is empty; 2 formulas are without their results");
+        assert_eq!(explained(failed(), None).unwrap_err().to_string(), "the file is empty");
+        assert!(explained(Ok(()), Some("told in the warning".into())).is_ok());
     }
 
     #[tokio::test]
