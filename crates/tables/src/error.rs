@@ -133,7 +133,7 @@ pub enum TableError {
     },
     /// No column besides the time is numeric, and one is empty in the rows that tell it.
     #[error(
-        "no column besides the time holds numbers in the first {rows} rows, and column {column:?} is empty in them; remove the rows above its first value"
+        "no column besides the time holds numbers in the first {rows} rows, and column {column:?} is empty in them; remove the rows above its first value, if it has one"
     )]
     NoValuesYet {
         /// The number of rows.
