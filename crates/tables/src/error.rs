@@ -141,7 +141,7 @@ pub enum TableError {
         /// The name of the first empty column.
         column: String,
     },
-    /// A column has its first value below the rows that tell what it holds.
+    /// A column has its first value below the rows that tell its content.
     #[error(
         "column {column:?} is empty in the first rows and holds {example:?} in line {line}, so it is open whether it is a KPI or a label; call it label.{column} if it is a label, remove it, or cut the file above line {line} and send both parts, each with the header"
     )]

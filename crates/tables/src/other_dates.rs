@@ -1,4 +1,4 @@
-//! Columns of dates beside the column with the time.
+//! Columns of dates other than the column with the time.
 //!
 //! As a label, such a column would begin a series each day.
 

@@ -1,4 +1,4 @@
-//! Columns of dates beside the time.
+//! Columns of dates other than the time.
 
 use super::*;
 
