@@ -1,7 +1,7 @@
 //! Reads a table on a separate thread, a few portions ahead of the consumer.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 
 use flate2::bufread::MultiGzDecoder;
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ use super::SourceSample;
 use super::batcher::Batcher;
 use super::series_order::SeriesOrder;
 use earcon_tables::xlsx::{self, Sheet, SheetError};
-use earcon_tables::{Description, Order, Problems, TableError, TableOptions, TableReader};
+use earcon_tables::{Description, Order, Problems, TableError, TableOptions, TableReader, check_late_columns};
 
 /// Number of portions that are read ahead.
 const READ_AHEAD: usize = 4;
@@ -37,6 +37,14 @@ pub enum FileError {
     /// An error of the table.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// An error of the table in a workbook that has formulas without their results.
+    #[error("{error}; {formulas}")]
+    Formulas {
+        /// The error of the table.
+        error: TableError,
+        /// A sentence about the formulas.
+        formulas: String,
+    },
     /// An error of the workbook.
     #[error(transparent)]
     Sheet(#[from] SheetError),
@@ -66,8 +74,11 @@ pub fn preview(file: File, workbook: bool, options: &TableOptions) -> Result<Pre
     if workbook {
         let sheet = convert(file)?;
         let unread = sheet.warning();
-        return preview_table(Cursor::new(sheet.csv), unread, options);
+        let formulas = sheet.formula_warning();
+        let checked = check_late_columns(&sheet.csv[..], options).map_err(FileError::from);
+        return explained(checked.and_then(|()| preview_table(Cursor::new(sheet.csv), unread, options)), formulas);
     }
+    check_columns(&file, u64::MAX, options)?;
     preview_table(plain(file, u64::MAX)?, None, options)
 }
 
@@ -156,11 +167,33 @@ pub fn read_ahead(
         if workbook {
             let sheet = convert(file)?;
             let unread = sheet.warning();
-            return read_portions(Cursor::new(sheet.csv), unread, &options, batcher, &sender);
+            let formulas = sheet.formula_warning();
+            let checked = check_late_columns(&sheet.csv[..], &options).map_err(FileError::from);
+            let read = || read_portions(Cursor::new(sheet.csv), unread, &options, batcher, &sender);
+            return explained(checked.and_then(|()| read()), formulas);
         }
+        check_columns(&file, most_bytes, &options)?;
         read_portions(plain(file, most_bytes)?, None, &options, batcher, &sender)
     });
     (receiver, reader)
+}
+
+/// Adds to an error of a workbook's table that formulas are without their results. They may be why.
+fn explained<T>(outcome: Result<T, FileError>, formulas: Option<String>) -> Result<T, FileError> {
+    match (outcome, formulas) {
+        (Err(FileError::Table(error)), Some(formulas)) => Err(FileError::Formulas { error, formulas }),
+        (outcome, _) => outcome,
+    }
+}
+
+/// Refuses a file with a value in a column that is empty in its first rows, before any row of it is
+/// taken. What cannot be read twice, such as a pipe, is refused at that row instead.
+fn check_columns(mut file: &File, most_bytes: u64, options: &TableOptions) -> Result<(), FileError> {
+    let Ok(start) = file.stream_position() else { return Ok(()) };
+    let again = file.try_clone().map_err(TableError::Io)?;
+    let checked = check_late_columns(plain(again, most_bytes)?, options);
+    file.seek(SeekFrom::Start(start)).map_err(TableError::Io)?;
+    Ok(checked?)
 }
 
 /// A file of CSV, decompressed if it is gzip, with every member.
@@ -305,7 +338,7 @@ impl Portions<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Seek, Write};
+    use std::io::Write;
 
     use super::*;
     use earcon_tables::name_from;
@@ -421,6 +454,35 @@ mod tests {
             let end = reader.await.unwrap().unwrap_err().to_string();
             assert!(samples == taken && end.contains(sentence), "{samples}: {end}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_column_that_begins_below_the_first_rows_is_refused_before_any_row() {
+        let rows = |last: &str| (1..=150).map(|i| format!("{i},{i}.5,\n")).collect::<String>() + last;
+        for last in ["151,7,web1\n", "151,7,77\n"] {
+            let text = format!("time,a,host\n{}", rows(last));
+            for content in [text.clone().into_bytes(), gzip(text.as_bytes())] {
+                let (portions, end) = read(&content, false).await;
+                let end = end.unwrap_err().to_string();
+                assert!(portions.is_empty() && end.contains("in line 152"), "{end}");
+            }
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.rewind().unwrap();
+            assert!(preview(file, false, &TableOptions::new(name_from("doors"))).is_err());
+        }
+        let (portions, end) = read(format!("time,a,host\n{}", rows("")).as_bytes(), false).await;
+        assert!(end.is_ok());
+        assert_eq!(portions.iter().map(|portion| portion.samples.len()).sum::<usize>(), 150, "read from its start");
+    }
+
+    #[test]
+    fn an_error_of_a_workbook_names_the_formulas_without_results() {
+        let failed = || Err::<(), _>(FileError::Table(TableError::Empty));
+        let told = explained(failed(), Some("2 formulas are without their results".into())).unwrap_err().to_string();
+        assert_eq!(told, "the file is empty; 2 formulas are without their results");
+        assert_eq!(explained(failed(), None).unwrap_err().to_string(), "the file is empty");
+        assert!(explained(Ok(()), Some("told in the warning".into())).is_ok());
     }
 
     #[tokio::test]

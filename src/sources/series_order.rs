@@ -72,8 +72,8 @@ impl SeriesOrder {
         let first = self.first.as_ref()?;
         let late = counted(self.late, "sample comes", "samples come");
         Some(format!(
-            "{late} after one of the same series that is as new or newer, first {first}: they are kept, but late, so \
-             they are not scored; sort the file by time"
+            "{late} after one of the same series that is as new or newer, first {first}: those that \
+             are accepted are late, so they are not scored; sort the file by time"
         ))
     }
 
@@ -116,6 +116,8 @@ mod tests {
         see(&mut order, "a", "r:us", 1_750);
         let warning = order.warning().unwrap();
         assert!(warning.starts_with("2 samples come after") && warning.contains("first a{r:us} at 1970-"), "{warning}");
+        // The server may refuse such a sample, because it is too old.
+        assert!(warning.contains("those that are accepted are late") && !warning.contains("kept"), "{warning}");
     }
 
     #[test]

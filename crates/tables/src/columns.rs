@@ -6,6 +6,7 @@ use ::csv::ByteRecord;
 
 use super::cell::{Look, is_missing, look};
 use super::error::TableError;
+use super::late::EMPTY;
 use super::layout::{ANNOTATION_NAMES, KPI_NAMES, LABEL_PREFIX, Role};
 use super::name_from;
 use super::options::TableOptions;
@@ -16,6 +17,9 @@ use earcon_model::Labels;
 
 /// From this number of rows on, a column whose texts are mostly different is free text.
 pub(super) const ROWS_TO_JUDGE_TEXT: usize = 20;
+
+/// Why a column of free text is not used.
+pub(super) const FREE_TEXT: &str = "it holds free text; call it label.<name> to keep it";
 
 /// The first rows, seen by column.
 pub(super) struct Columns<'a> {
@@ -88,6 +92,9 @@ impl<'a> Columns<'a> {
             return Ok(role);
         }
         let name = &self.names[column];
+        if self.is_empty(column) {
+            return Ok(Role::Unused(EMPTY));
+        }
         if self.holds_numbers(column) {
             self.check_numbers(column)?;
             return Ok(Role::Value(name_from(name)));
@@ -96,7 +103,7 @@ impl<'a> Columns<'a> {
         Ok(if !self.has_header {
             Role::Unused("it holds text and has no name")
         } else if self.is_free_text(column) {
-            Role::Unused("it holds free text; call it label.<name> to keep it")
+            Role::Unused(FREE_TEXT)
         } else {
             Role::Label(naming::label_key(name).into_owned())
         })
@@ -122,13 +129,18 @@ impl<'a> Columns<'a> {
         Some(match column {
             _ if column == kpi => Role::Kpi,
             _ if column == value => Role::Value(name_from(name)),
+            _ if self.is_empty(column) => Role::Unused(EMPTY),
             _ => Role::Label(naming::label_key(name).into_owned()),
         })
     }
 
-    /// Whether at least half of the cells are numbers. A column that is empty so far counts as
-    /// numeric.
-    pub(super) fn holds_numbers(&self, column: usize) -> bool {
+    /// Whether there are rows, and none of them has a value in this column.
+    fn is_empty(&self, column: usize) -> bool {
+        !self.data.is_empty() && self.cells(column).next().is_none()
+    }
+
+    /// Whether no more cells are texts than numbers. An empty column has neither.
+    fn holds_numbers(&self, column: usize) -> bool {
         let (mut numbers, mut others) = (0, 0);
         for cell in self.cells(column) {
             if look(cell) == Look::Other { others += 1 } else { numbers += 1 }

@@ -131,6 +131,28 @@ pub enum TableError {
         /// The separator that was found.
         separator: String,
     },
+    /// No column besides the time is numeric, and one is empty in the rows that tell it.
+    #[error(
+        "no column besides the time holds numbers in the first {rows} rows, and column {column:?} is empty in them; remove the rows above its first value, if it has one"
+    )]
+    NoValuesYet {
+        /// The number of rows.
+        rows: usize,
+        /// The name of the first empty column.
+        column: String,
+    },
+    /// A column has its first value below the rows that tell its content.
+    #[error(
+        "column {column:?} is empty in the first rows and holds {example:?} in line {line}, so it is open whether it is a KPI or a label; call it label.{column} if it is a label, remove it, or cut the file above line {line} and send both parts, each with the header"
+    )]
+    LateColumn {
+        /// The column's name.
+        column: String,
+        /// The line of the file, counting from 1.
+        line: u64,
+        /// The value.
+        example: String,
+    },
     /// Rows have the same time, and a column of whole numbers tells them apart.
     #[error(
         "lines {first} and {second} have the same time and labels, and {columns} may tell them apart; write label.{example} as the name of the column if it says what a row is about, or write it into column {time:?} if it is part of the time"

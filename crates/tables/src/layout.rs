@@ -10,6 +10,7 @@ use super::decimal::{self, Decimal};
 use super::error::TableError;
 use super::name_from;
 use super::options::TableOptions;
+use super::other_dates;
 use super::repeats;
 use super::sparse;
 use super::spelling::Spellings;
@@ -78,6 +79,8 @@ pub(super) struct Layout {
     pub(super) spellings: Spellings,
     /// Sentences about columns that the warning repeats.
     notes: Vec<String>,
+    /// The columns without a value in the first rows, whose role stays open.
+    pub(super) open: Vec<usize>,
     pub(super) decimal: Decimal,
     /// The column that names the row's KPI, and the prefix of its names.
     pub(super) kpi: Option<(usize, Option<KpiName>)>,
@@ -112,8 +115,13 @@ impl Layout {
         let long = if has_header { columns.long_form() } else { None };
         let roles = (0..names.len()).map(|column| columns.role(column, long));
         let mut roles: Vec<Role> = roles.collect::<Result<_, _>>()?;
+        other_dates::set_aside(&mut roles, &columns, options, &times)?;
         let values: Vec<usize> = (0..names.len()).filter(|column| matches!(roles[*column], Role::Value(_))).collect();
+        let open = Self::open_columns(&roles);
         if values.is_empty() {
+            if let Some(column) = open.first() {
+                return Err(TableError::NoValuesYet { rows: data.len(), column: names[*column].clone() });
+            }
             let separator = if separator == b'\t' { "tab".to_owned() } else { char::from(separator).to_string() };
             return Err(TableError::NoValues { columns: listed(&names), separator });
         }
@@ -123,7 +131,8 @@ impl Layout {
         name_kpis(&mut roles, &names, &values, has_header, options);
         let kpi = long.map(|(kpi, _)| (kpi, options.kpi.clone()));
         let (clocks, spellings) = (Clocks::default(), Spellings::default());
-        let layout = Self { has_header, names, roles, time, clock, times, clocks, spellings, notes, decimal, kpi };
+        let layout =
+            Self { has_header, names, roles, time, clock, times, clocks, spellings, notes, open, decimal, kpi };
         repeats::check(&layout, data, lines)?;
         Ok(layout)
     }

@@ -14,8 +14,10 @@ mod decimal;
 mod dialect;
 mod error;
 mod foreign;
+mod late;
 mod layout;
 mod options;
+mod other_dates;
 mod problems;
 mod quotes;
 mod reader;
@@ -30,6 +32,7 @@ mod written;
 pub mod xlsx;
 
 pub use error::{RowProblem, TableError};
+pub use late::check_late_columns;
 pub use layout::{ColumnDescription, Role};
 pub use options::{DecimalSign, TableOptions, TimeFormat};
 pub use problems::Problems;

@@ -180,6 +180,11 @@ impl<R: Read> TableReader<R> {
         }
     }
 
+    /// Whether a column is empty in the first rows, so that a value in a later row is refused.
+    pub(super) fn has_open_columns(&self) -> bool {
+        !self.layout.open.is_empty()
+    }
+
     /// A warning about unused columns. `None` if all are used.
     pub fn warning(&self) -> Option<String> {
         self.layout.warning()
@@ -211,6 +216,7 @@ impl<R: Read> TableReader<R> {
             return Err(damage);
         } else if let Some(place) = read_record(&mut self.records, &mut self.record, self.dialect.skipped_lines)? {
             self.check_quotes(place)?;
+            self.layout.check_open(&self.record, place.line)?;
             self.twice.see(&self.layout, &self.record, place.line)?;
             self.bytes_read = self.records.position().byte();
             place.line

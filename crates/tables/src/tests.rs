@@ -96,7 +96,8 @@ fn columns_of_text_become_labels_and_free_text_is_skipped() {
     let outcome = read("ts,load,label.region,shop,label.az\n1,5,eu,north,1\n2,6,us,,\n");
     let labels: Vec<String> = outcome.rows().into_iter().map(|row| row.1).collect();
     assert_eq!(labels, ["az:1,region:eu,shop:north", "region:us"]);
-    assert_eq!(outcome.warning, None);
+    let warning = outcome.warning.unwrap();
+    assert_eq!(warning, "column \"shop\" is empty in 1 row of 2, which become a series without it");
     let rows: String = (0..30).map(|i| format!("{i},5,remark {i},{}\n", i % 3)).collect();
     let outcome = read(&format!("ts,load,note,shard\n{rows}"));
     let warning = outcome.warning.unwrap();
@@ -291,7 +292,9 @@ fn kpi_column_names_the_kpi_of_each_row() {
 }
 
 mod clocks;
+mod late;
 mod numbers;
+mod other_dates;
 mod quotes;
 mod repeats;
 mod shape;

@@ -17,7 +17,7 @@ pub(super) struct TimeColumns {
 
 /// What the cells of a column are as times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Dates without a time of day.
     Dates,
     /// Dates with a time of day.
@@ -104,11 +104,12 @@ fn clock(columns: &Columns<'_>, kinds: &[(usize, Kind)], time: usize) -> Result<
     }
 }
 
-fn two_times(columns: &Columns<'_>, first: usize, second: usize) -> TableError {
+pub(super) fn two_times(columns: &Columns<'_>, first: usize, second: usize) -> TableError {
     TableError::TwoTimes { first: columns.names[first].clone(), second: columns.names[second].clone() }
 }
 
-fn kind(columns: &Columns<'_>, column: usize, options: &TableOptions) -> Kind {
+/// What the cells of a column are as times.
+pub(super) fn kind(columns: &Columns<'_>, column: usize, options: &TableOptions) -> Kind {
     let cells: Vec<&str> = columns.cells(column).collect();
     if cells.is_empty() {
         return Kind::Other;

@@ -10,6 +10,7 @@ use std::io::Cursor;
 
 use bounds::{MAX_CELL, MAX_INFLATED, MAX_PART};
 use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
+use earcon_model::wording::counted;
 
 /// The largest CSV, bytes.
 const MAX_CSV: usize = 256 << 20;
@@ -58,11 +59,29 @@ pub struct Sheet {
     pub name: String,
     /// The names of the other sheets that hold something.
     pub others: Vec<String>,
+    /// The number of formulas whose result is not in the file, and the name of the first such cell.
+    /// Programs that write workbooks without computing them leave the results out.
+    pub formulas: Option<(u64, String)>,
 }
 
 impl Sheet {
-    /// A sentence that names the sheets that are not read. `None` if there are none.
+    /// Sentences about the sheets and formulas that are not read. `None` if there are none.
     pub fn warning(&self) -> Option<String> {
+        let all: Vec<String> = self.unread_sheets().into_iter().chain(self.formula_warning()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// A sentence about the formulas whose result is not in the file. `None` if there are none.
+    pub fn formula_warning(&self) -> Option<String> {
+        let (count, first) = self.formulas.as_ref()?;
+        Some(format!(
+            "{}, first {first}, so these cells are read as empty: open the workbook in a spreadsheet program and save \
+             it there",
+            counted(*count, "formula is without its result", "formulas are without their results")
+        ))
+    }
+
+    fn unread_sheets(&self) -> Option<String> {
         let others: Vec<String> = self.others.iter().take(SHEETS_NAMED).map(|name| format!("{name:?}")).collect();
         let more = match self.others.len().saturating_sub(SHEETS_NAMED) {
             0 => String::new(),
@@ -91,14 +110,19 @@ pub fn first_sheet(workbook: Vec<u8>) -> Result<Sheet, SheetError> {
     let (name, others) = names.split_first().ok_or(SheetError::NoSheet)?;
     let mut cells = workbook.worksheet_cells_reader(name).map_err(damaged)?;
     let mut rows = Rows::default();
-    while let Some(cell) = cells.next_cell().map_err(damaged)? {
-        let (row, column) = cell.get_position();
-        rows.put(row, column, text(cell.get_value()))?;
+    let mut formulas: Option<(u64, String)> = None;
+    // This reader does not expand formulas, so it keeps none in memory.
+    while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(damaged)? {
+        let (row, column) = cell.pos;
+        rows.put(row, column, text(&cell.value))?;
+        if cell.formula.is_some() && matches!(cell.value, DataRef::Empty) {
+            formulas.get_or_insert_with(|| (0, cell_name(row, column))).0 += 1;
+        }
     }
     drop(cells);
     let csv = rows.finish()?;
     let others = others.iter().filter(|other| holds_cells(&mut workbook, other)).cloned().collect();
-    Ok(Sheet { csv, name: name.clone(), others })
+    Ok(Sheet { csv, name: name.clone(), others, formulas })
 }
 
 /// Whether a sheet has a cell with content. One that cannot be read as cells, such as a chart, has
@@ -111,6 +135,16 @@ fn holds_cells(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> bool {
         }
     }
     false
+}
+
+/// The name of a cell as spreadsheets show it, such as `B3`. Counts from 0.
+fn cell_name(row: u32, column: u32) -> String {
+    let (mut letters, mut left) = (String::new(), column + 1);
+    while left > 0 {
+        letters.insert(0, char::from(b'A' + ((left - 1) % 26) as u8));
+        left = (left - 1) / 26;
+    }
+    format!("{letters}{}", row + 1)
 }
 
 fn damaged(error: impl std::fmt::Display) -> SheetError {

@@ -30,6 +30,26 @@ fn a_comment_in_few_rows_splits_no_series() {
 }
 
 #[test]
+fn columns_with_empty_cells_are_told_in_a_table_of_any_length() {
+    for rows in [3, 10, 19, 20] {
+        let lines = |cell: &dyn Fn(usize) -> &'static str| -> String {
+            (0..rows).map(|i| format!("2026-01-01 00:{i:02},{i},{}\n", cell(i))).collect()
+        };
+        let comment = read(&format!("time,load,note\n{}", lines(&|i| if i == 1 { "restarted" } else { "" })));
+        assert!(comment.samples.iter().all(|one| one.labels.is_empty()), "{rows}");
+        assert!(comment.warning.unwrap().contains("note (it is empty in most rows"), "{rows}");
+        let partly = read(&format!("time,load,zone\n{}", lines(&|i| if i == 1 { "" } else { "a" })));
+        let warning = partly.warning.unwrap();
+        assert!(warning.starts_with(&format!("column \"zone\" is empty in 1 row of {rows}, which")), "{warning}");
+    }
+    // Merged cells: the value is in the first row of each block.
+    let merged = read("time,zone,load\n1,a,5\n2,,6\n3,,7\n1,b,8\n2,,9\n3,,10\n");
+    let warning = merged.warning.unwrap();
+    assert!(warning.contains("\"zone\" is empty in 4 rows of 6") && warning.contains("merged"), "{warning}");
+    assert_eq!(read("time,zone,load\n1,a,5\n1,b,8\n").warning, None);
+}
+
+#[test]
 fn more_columns_than_a_spreadsheet_has_are_refused() {
     let wide = |columns: usize| {
         let names: Vec<String> = (1..columns).map(|i| format!("c{i}")).collect();

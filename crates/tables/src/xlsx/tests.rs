@@ -90,6 +90,26 @@ fn other_sheets_with_content_are_named() {
 }
 
 #[test]
+fn formulas_without_their_result_are_counted_and_named() {
+    let row = |cells: &str| format!("<row r=\"1\"><c r=\"A1\"><v>1</v></c>{cells}</row>");
+    let formulas = |cells: &str| first_sheet(workbook(&row(cells))).unwrap().formulas;
+    for written in ["<v></v>", "<v/>", ""] {
+        let cells = format!("<c r=\"AB1\"><f>A1*2</f>{written}</c><c r=\"AC1\" s=\"1\"><f>A1*3</f>{written}</c>");
+        assert_eq!(formulas(&cells), Some((2, "AB1".to_owned())), "{written}");
+    }
+    let shared = "<c r=\"B1\"><f t=\"shared\" ref=\"B1:C1\" si=\"4000000000\">A1*2</f></c>\
+                  <c r=\"C1\"><f t=\"shared\" si=\"4000000000\"/></c>";
+    assert_eq!(formulas(shared), Some((2, "B1".to_owned())));
+    // A result, also an empty text or an error, and an empty cell with a style.
+    let good = "<c r=\"B1\"><f>A1*2</f><v>2</v></c><c r=\"C1\" t=\"str\"><f>T(A1)</f><v></v></c>\
+                <c r=\"D1\" t=\"e\"><f>1/0</f><v>#DIV/0!</v></c><c r=\"E1\" s=\"1\"/>";
+    assert_eq!(formulas(good), None);
+    let sheet = first_sheet(workbook(&row("<c r=\"B1\"><f>A1*2</f><v/></c>"))).unwrap();
+    let warning = sheet.warning().unwrap();
+    assert!(warning.starts_with("1 formula is without its result, first B1,"), "{warning}");
+}
+
+#[test]
 fn cells_keep_their_meaning() {
     let csv = csv_of(
         "<row r=\"1\"><c r=\"A1\" s=\"1\"><v>46023</v></c><c r=\"B1\" s=\"1\"><v>0.25</v></c>\
