@@ -58,8 +58,8 @@ pub(super) struct State {
     last_ms: i64,
     /// Usual milliseconds between samples; 0 while unknown.
     interval_ms: f64,
-    /// Usual number of samples a day, the share of a minute that a sample stands for, and the factor
-    /// of each step for its cadence; they are refreshed now and then.
+    /// Usual number of samples a day, the share of a minute that a sample stands for, and the
+    /// factor of each step for its cadence; they are refreshed now and then.
     per_day: f64,
     pace: f64,
     cadences: [f64; STEPS],
