@@ -1,8 +1,8 @@
 //! Whether the files of the database are where they were, and whole, while fjall uses them.
 //!
-//! fjall does not notice that a file was removed or cut: it goes on with open descriptors and with memory,
-//! and what it writes is lost when the process ends. Its own threads create and delete journals
-//! and table files, so a look that finds a file missing is repeated before it counts.
+//! fjall does not notice that a file was removed or cut: it goes on with open descriptors and with
+//! memory, and what it writes is lost when the process ends. Its own threads create and delete
+//! journals and table files, so a look that finds a file missing is repeated before it counts.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -7,6 +7,9 @@ use super::interrupted::same_result_after_every_stop;
 use super::*;
 
 const NOW_MS: i64 = 1_795_982_406_431;
+/// Damages the directory of a log.
+type DamageTo<'a> = &'a dyn Fn(&Path);
+
 const SEGMENT: &str = "00000000000000000001.seg";
 
 /// A closed directory with events of two workspaces, without the journal of the database.
@@ -34,7 +37,7 @@ async fn log_that_only_its_second_mark_names_is_a_loss() {
     let remove_content = |dir: &Path| {
         fs::read_dir(dir).unwrap().for_each(|entry| fs::remove_file(entry.unwrap().path()).unwrap());
     };
-    let cases: [(&str, &dyn Fn(&Path)); 3] = [
+    let cases: [(&str, DamageTo); 3] = [
         ("missing", &|dir| fs::remove_dir_all(dir).unwrap()),
         ("empty", &remove_content),
         ("file", &|dir| {
