@@ -223,6 +223,8 @@ impl Database {
         drop(self.current.writing()?);
         let mut commits = self.commits();
         let instance = self.current.writing()?;
+        // What is written behind a cut is lost with it.
+        self.files.check_journal().map_err(|reason| PortError::new(ErrorKind::Unavailable, reason))?;
         let mode = match durability {
             Durability::Synced => PersistMode::SyncData,
             Durability::Buffered => PersistMode::Buffer,
@@ -237,6 +239,7 @@ impl Database {
             .and_then(|()| self.injected_failure(true))
             .map_err(|error| self.failed(error))?;
         commits.numbers = numbers;
+        self.files.note_commit();
         instance.note_written(bytes);
         #[cfg(test)]
         if mode == PersistMode::SyncData {

@@ -33,8 +33,8 @@ pub(super) struct FileInUse {
 #[derive(Debug, Clone)]
 pub struct Disk {
     directory: PathBuf,
-    /// Each part when the directory was opened.
-    opened: Vec<(PathBuf, Identity)>,
+    /// Each part when the directory was opened, and its length if it is a file, bytes.
+    opened: Vec<(PathBuf, Identity, u64)>,
     logs: Arc<Logs>,
 }
 
@@ -85,16 +85,26 @@ impl Logs {
 
 impl FileInUse {
     fn check_length(&self) -> Result<(), String> {
-        match fs::metadata(&self.path) {
-            Ok(found) if found.len() < self.bytes && found.is_file() => Err(format!(
-                "{} was cut to {} bytes while the server ran, and {} were on the disk",
-                self.path.display(),
-                found.len(),
-                self.bytes
-            )),
-            _ => Ok(()),
-        }
+        not_cut(&self.path, self.bytes)
     }
+}
+
+/// Fails if a file has fewer than `bytes` bytes, with a sentence for people.
+pub(super) fn not_cut(path: &Path, bytes: u64) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(found) if found.len() < bytes && found.is_file() => Err(format!(
+            "{} was cut to {} bytes while the server ran, and {bytes} were on the disk",
+            path.display(),
+            found.len()
+        )),
+        // Whether it is there is the question of others.
+        _ => Ok(()),
+    }
+}
+
+/// The length of a file, bytes. 0 if it is a directory, or cannot be examined.
+pub(super) fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| if found.is_file() { found.len() } else { 0 })
 }
 
 pub(super) fn compare(path: &Path, found: io::Result<Identity>, opened: Option<Identity>) -> Result<(), String> {
@@ -154,7 +164,10 @@ impl Disk {
     ) -> io::Result<Self> {
         let part = |name: &&str| {
             let path = if name.is_empty() { directory.to_owned() } else { directory.join(name) };
-            identity(&path).map(|identity| (path, identity))
+            identity(&path).map(|identity| {
+                let bytes = length(&path);
+                (path, identity, bytes)
+            })
         };
         let opened = PARTS.iter().map(part).collect::<Result<_, _>>()?;
         let logs = Logs { in_use: Box::new(in_use), seen: Mutex::default(), turn: AtomicUsize::default() };
@@ -167,8 +180,9 @@ impl Disk {
     /// A sentence for people if the directory, or a part of it, is gone or is another one now: what
     /// the process writes would then be lost when it ends.
     pub fn free_bytes(&self) -> Result<u64, String> {
-        for (path, opened) in &self.opened {
+        for (path, opened, bytes) in &self.opened {
             compare(path, identity(path), Some(*opened))?;
+            not_cut(path, *bytes)?;
             may_read(path)?;
         }
         self.logs.check()?;
@@ -260,6 +274,18 @@ mod tests {
         fs::remove_file(&files[5]).unwrap();
         in_use.lock().unwrap().remove(5);
         assert_eq!(problem(), None, "a file that is not used may be deleted");
+    }
+
+    #[test]
+    fn part_that_was_cut_is_named() {
+        let directory = directory();
+        let mark = directory.path().join("db.mark");
+        fs::write(&mark, [7; 100]).unwrap();
+        let disk = Disk::of(directory.path(), Vec::new).unwrap();
+        assert!(disk.free_bytes().is_ok());
+        fs::File::options().write(true).open(&mark).unwrap().set_len(50).unwrap();
+        let cut = disk.free_bytes().unwrap_err();
+        assert!(cut.contains(&mark.display().to_string()) && cut.contains("cut to 50 bytes"), "{cut}");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Report {
             return Some(OpenError::Foreign { path, reason: self.mixture() });
         }
         if !self.misplaced.is_empty() {
-            return Some(OpenError::MisplacedLogs { path, damages: self.misplaced.clone() });
+            return Some(OpenError::MisplacedLogs { path, is_begun: false, damages: self.misplaced.clone() });
         }
         // A damaged database does not tell which of two logs of a workspace is the present one.
         let has_foreign_log = self.database.is_empty() && self.logs.iter().any(|log| log.is_foreign);
@@ -143,7 +143,7 @@ fn repair_logs(
     let logs = database.log_dir();
     let Checks { misplaced, states } = check_all(database).map_err(failure)?;
     if !misplaced.is_empty() {
-        return Err(OpenError::MisplacedLogs { path: dir.to_owned(), damages: misplaced });
+        return Err(OpenError::MisplacedLogs { path: dir.to_owned(), is_begun: plan.is_some(), damages: misplaced });
     }
     let began_ms = plan.as_ref().map_or(now_ms, |plan| plan.began_ms);
     let mut doubts = Vec::new();

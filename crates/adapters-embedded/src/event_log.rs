@@ -20,6 +20,7 @@ mod check;
 pub(crate) mod damage;
 pub(crate) mod deleted;
 pub(crate) mod deletion;
+mod ends;
 pub(crate) mod files;
 mod frame;
 mod header;

@@ -82,13 +82,15 @@ pub enum OpenError {
     },
     /// Whole logs are in wrong directories.
     #[error(
-        "logs in data directory {path} are not in their places: {}. Nothing was changed. Do that, and then run \
-         \"earcon doctor --data {path}\"; a repair changes nothing before",
-        places(damages)
+        "logs in data directory {path} are not in their places: {}. {}",
+        places(damages),
+        after_misplaced(path, *is_begun)
     )]
     MisplacedLogs {
         /// The directory.
         path: PathBuf,
+        /// Whether a repair has changed the database already.
+        is_begun: bool,
         /// Each log, its place, and how to put it right; at least one.
         damages: Vec<Damage>,
     },
@@ -183,6 +185,21 @@ fn after_a_move(path: &Path, part: &Path) -> &'static str {
         "it keeps the logs, and begins with new settings"
     } else {
         "the log begins again, and what history has stays"
+    }
+}
+
+/// What was changed, and what to do once the logs are in their places.
+fn after_misplaced(path: &Path, is_begun: bool) -> String {
+    let path = path.display();
+    if is_begun {
+        format!(
+            "The database was repaired, and no log was changed. Do that, and then run \"earcon doctor --data {path} \
+             --repair\" again: the repair goes on"
+        )
+    } else {
+        format!(
+            "Nothing was changed. Do that, and then run \"earcon doctor --data {path}\"; a repair changes nothing before"
+        )
     }
 }
 

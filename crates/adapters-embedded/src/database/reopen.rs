@@ -59,6 +59,8 @@ impl Database {
         match open::reopen(&self.dir, &self.settings, commits.marks.identity(), &commits.numbers) {
             Ok(open::Opened { instance, numbers, marks }) => {
                 *commits = Commits { numbers, marks };
+                // The next look names a folder that cannot be listed.
+                let _unlisted = self.files.opened_again().is_err();
                 self.current.end_reopening(Some(instance), None);
                 Ok(())
             }

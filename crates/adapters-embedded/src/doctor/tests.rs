@@ -10,6 +10,7 @@ use crate::tests::{Scratch, pass};
 use earcon_model::{Event, KpiEvent, KpiName, Seq};
 
 mod deletions;
+mod ends;
 mod interrupted;
 mod places;
 mod random;

@@ -41,6 +41,8 @@ pub(crate) struct Registered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup {
     Found(Registered),
+    /// It has no record of the log, and the second mark names this one.
+    Marked(Registered),
     /// It has no record of the log.
     Absent,
     /// It cannot be read.
@@ -48,10 +50,10 @@ pub(crate) enum Lookup {
 }
 
 impl Lookup {
-    /// The record, if there is one that can be read.
+    /// The record of the database, or that of the second mark.
     pub(super) fn registered(self) -> Option<Registered> {
         match self {
-            Self::Found(registered) => Some(registered),
+            Self::Found(registered) | Self::Marked(registered) => Some(registered),
             Self::Absent | Self::Unknown => None,
         }
     }
@@ -73,6 +75,8 @@ pub(crate) struct LogCheck {
     pub(super) log_id: u64,
     /// `None` if the database has no record of the log, or cannot be read.
     pub(super) registered: Option<Registered>,
+    /// Whether the record is that of the second mark, and not of the database.
+    pub(super) is_marked: bool,
     /// Whether the database could be asked.
     pub(super) is_looked_up: bool,
     /// The log that is here instead of the one of the database's record.
@@ -184,6 +188,7 @@ pub(super) fn check(dir: &Path, workspace: &WorkspaceId, lookup: Lookup) -> io::
         dir: dir.to_owned(),
         log_id,
         registered,
+        is_marked: matches!(lookup, Lookup::Marked(_)),
         is_looked_up: lookup != Lookup::Unknown,
         other: None,
         mark,
@@ -209,9 +214,22 @@ pub(super) fn check(dir: &Path, workspace: &WorkspaceId, lookup: Lookup) -> io::
 }
 
 fn log_id(workspace: &WorkspaceId, registered: Option<Registered>, mark: &StoredMark, files: &[SegmentFile]) -> u64 {
-    if let Some(registered) = registered {
-        return registered.log_id;
-    }
+    // Nothing names the log if neither the database nor a file of it does.
+    registered.map(|registered| registered.log_id).or_else(|| voted(workspace, mark, files)).unwrap_or(0)
+}
+
+/// The number of the log that the files in a directory name. `None` if no file names one.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(super) fn named_by_files(dir: &Path, workspace: &WorkspaceId) -> io::Result<Option<u64>> {
+    let mark = StoredMark::load(&mark_path(dir))?;
+    let numbers = Listing::of(dir)?.numbers;
+    let files = numbers.into_iter().map(|number| SegmentFile::read(dir, number)).collect::<io::Result<Vec<_>>>()?;
+    Ok(voted(workspace, &mark, &files))
+}
+
+fn voted(workspace: &WorkspaceId, mark: &StoredMark, files: &[SegmentFile]) -> Option<u64> {
     let mut votes: BTreeMap<u64, usize> = BTreeMap::new();
     for (header, _) in files.iter().filter_map(|file| file.header.as_ref()) {
         if header.workspace == workspace.as_str() {
@@ -220,7 +238,7 @@ fn log_id(workspace: &WorkspaceId, registered: Option<Registered>, mark: &Stored
     }
     let of_most = votes.into_iter().max_by_key(|(_, count)| *count).map(|(id, _)| id);
     // Without a whole header, the mark is all that names the log.
-    of_most.or(mark.valid().map(|mark| mark.log_id)).unwrap_or(0)
+    of_most.or(mark.valid().map(|mark| mark.log_id))
 }
 
 impl LogCheck {
@@ -315,9 +333,10 @@ impl LogCheck {
         } else {
             format!(" of workspace {}", other.workspace)
         };
+        let source = if self.is_marked { end_path(&self.dir).display().to_string() } else { "the database".to_owned() };
         let what = format!(
-            "the database has the record of another log of this workspace. Another log{of} is here, with {} events in \
-             {} segments",
+            "{source} has the record of another log of this workspace. Another log{of} is here, with {} events in {} \
+             segments",
             other.events, other.segments
         );
         self.other = Some(other);

@@ -150,7 +150,7 @@ pub(super) fn load_all(
     let data = database.path().to_owned();
     let Checks { misplaced, states } = check_all(database).map_err(|error| unusable(&data, error))?;
     if !misplaced.is_empty() {
-        return Err(OpenError::MisplacedLogs { path: data, damages: misplaced });
+        return Err(OpenError::MisplacedLogs { path: data, is_begun: false, damages: misplaced });
     }
     let dir = database.log_dir();
     if let Some(other) = states.iter().find(|state| state.is_foreign()) {

@@ -9,6 +9,7 @@ use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Damage;
 use super::deleted::{DeletedLogs, KEYS};
 use super::deletion::interrupted_deletions;
+use super::ends::add_marked;
 use super::files;
 use super::log::lock;
 use super::mark::marked_end;
@@ -76,17 +77,18 @@ impl State {
         ))
     }
 
-    /// A sentence if the database knows another log than the one that is here. A repair moves this
-    /// one to `place`.
+    /// A sentence if the database or the second mark knows another log than the one that is here. A
+    /// repair moves this one to `place`.
     pub(crate) fn doubt_of_other(&self, place: &Path) -> Option<String> {
         let Self::Checked(check) = self else { return None };
         let other = check.other.as_ref()?;
         Some(format!(
-            "workspace {0}: the database knows another log than the one that was here, and commits of the database \
-             are lost, so nothing tells which one is the present one. The one that was here, with {1} events in {2} \
-             segments, is kept in {3}. To keep it instead, move the log of workspace {0}, db and db.mark out of the \
+            "workspace {0}: {1} knows another log than the one that was here, and commits of the database are lost, so \
+             nothing tells which one is the present one. The one that was here, with {2} events in {3} segments, is \
+             kept in {4}. To keep it instead, move the log of workspace {0}, ends/{0}, db and db.mark out of the \
              directory, put it in the place of that log, and repair again",
             check.workspace,
+            if check.is_marked { format!("ends/{}", check.workspace) } else { "the database".to_owned() },
             other.events,
             other.segments,
             place.display()
@@ -137,6 +139,7 @@ pub(crate) fn check_all(database: &Database) -> Result<Checks, PortError> {
             *lookup = Lookup::Absent;
         }
     }
+    add_marked(&dir, &mut logs, &deleted).map_err(failure)?;
     let misplaced = misplaced(&dir, &numbers_of(&logs), &deleted).map_err(failure)?;
     check_rest(&dir, logs, misplaced)
 }
@@ -169,6 +172,9 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
                 found.remove(&workspace);
             }
         }
+    }
+    add_marked(dir, &mut found, &deleted).map_err(failure)?;
+    if dir.is_dir() {
         wrong = misplaced(dir, &numbers_of(&found), &deleted).map_err(failure)?;
     }
     check_rest(dir, found, wrong)

@@ -1,4 +1,4 @@
-//! Files that are removed while the database is open.
+//! Files that are removed or cut while the database is open.
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,41 @@ async fn each_removed_file_refuses_writes_until_it_is_back() {
         store.meta_store().put(&pass("w"), "k", revision, vec![1]).await.unwrap();
     }
     store.close().await.unwrap();
+    scratch.open();
+}
+
+/// The server notices it at the next commit or look, and goes on when the bytes are back.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_file_that_was_cut_refuses_writes_until_it_is_whole() {
+    let scratch = Scratch::new();
+    let (first, ..) = store(&scratch).await;
+    first.close().await.unwrap();
+    // fjall cuts the journal behind its last batch when it opens it, so it grows with each commit.
+    let store = scratch.open();
+    let keeper = store.keeper();
+    let mut revision = store.meta_store().put(&pass("w"), "k", 0, vec![1; 5_000]).await.unwrap();
+    assert_eq!(keeper.tend(), None);
+    let root = scratch.path().join("db");
+    let tables = root.join("keyspaces/2/tables");
+    for (file, is_looked_at) in [(root.join("0.jnl"), false), (root.join("0.jnl"), true), (first_file(&tables), true)] {
+        let whole = std::fs::read(&file).unwrap();
+        let last = whole.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        std::fs::File::options().write(true).open(&file).unwrap().set_len(last - 9).unwrap();
+        if is_looked_at {
+            let problem = keeper.tend().unwrap_or_else(|| panic!("{} was cut", file.display()));
+            assert!(problem.contains(&format!("{} was cut to {} bytes", file.display(), last - 9)), "{problem}");
+        }
+        let refusal = store.meta_store().put(&pass("w"), "k", revision, vec![2]).await.unwrap_err();
+        let text = refusal.to_string();
+        assert!(refusal.kind == ErrorKind::Unavailable && text.contains("was cut to"), "{text}");
+        // The same file, as it was.
+        let mut same = std::fs::File::options().write(true).open(&file).unwrap();
+        std::io::Write::write_all(&mut same, &whole).unwrap();
+        assert_eq!(keeper.tend(), None, "{}", file.display());
+        revision = store.meta_store().put(&pass("w"), "k", revision, vec![3]).await.unwrap();
+    }
+    store.close().await.unwrap();
+    drop(keeper);
     scratch.open();
 }
 

@@ -54,6 +54,23 @@ async fn older_copy_of_a_deleted_log_is_refused_by_a_start_and_by_a_repair() {
     assert_eq!(names(&scratch.open()).await, ["other"]);
 }
 
+/// Only the repaired database knows that the log was deleted.
+#[tokio::test]
+async fn repair_that_refuses_a_log_after_the_database_says_what_it_changed() {
+    let (scratch, older) = deleted().await;
+    std::fs::rename(older.path().join("log/w"), scratch.path().join("log/w")).unwrap();
+    std::fs::remove_file(scratch.path().join("log/DELETED")).unwrap();
+    std::fs::remove_file(scratch.path().join("db/version")).unwrap();
+    assert!(check(scratch.path()).unwrap().refusal(scratch.path()).is_none(), "the list cannot be read");
+    let text = repair(scratch.path(), 5).unwrap_err().to_string();
+    assert!(text.contains("workspace w was deleted") && !text.contains("Nothing was changed"), "{text}");
+    assert!(text.contains("The database was repaired") && text.contains("--repair\" again"), "{text}");
+    std::fs::rename(scratch.path().join("log/w"), scratch.path().join("w")).unwrap();
+    repair(scratch.path(), 5).unwrap();
+    assert!(check(scratch.path()).unwrap().is_clean());
+    assert_eq!(names(&scratch.open()).await, ["other"]);
+}
+
 #[tokio::test]
 async fn workspace_that_an_older_database_still_has_is_deleted_again() {
     let (scratch, older) = deleted().await;
