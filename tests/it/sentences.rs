@@ -164,7 +164,9 @@ fn check_factor(anomaly: &Anomaly, said: &Said, problem: &dyn Fn(&str) -> String
     let edge = if value > upper { upper } else { lower };
     let outside = value > upper || value < lower;
     let factor = (value - expected) / (edge - expected);
-    let due = outside && anomaly.reason != Feature::Volatility && edge != expected && factor >= 1.05;
+    // A value that repeats, and the mean of several values, have no distance in a range.
+    let comparable = !matches!(anomaly.reason, Feature::Volatility | Feature::Slope);
+    let due = outside && comparable && edge != expected && factor >= 1.05;
     let right = match said.factor.as_deref() {
         None => !due,
         Some("more than 100") => due && factor > 100.0,
