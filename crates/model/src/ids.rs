@@ -7,14 +7,22 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use labels::Labels;
+pub use organisation::OrganisationId;
 
 mod labels;
+mod organisation;
 
 /// Why a text is not an identifier. The message names the rule and is fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
+    /// The organisation's identifier breaks its rule.
+    #[error("organisation must be 1 to 31 characters of a-z, 0-9 and '-', starting with a letter or digit")]
+    Organisation,
     /// The workspace identifier breaks its rule.
-    #[error("workspace must be 1 to 63 characters of a-z, 0-9, '-' and '_', starting with a letter or digit")]
+    #[error(
+        "workspace must be 1 to 63 characters of a-z, 0-9, '-' and '_', starting with a letter or digit; the \
+         organisation before it, as in acme.shop, is left out for the organisation default"
+    )]
     Workspace,
     /// The KPI name breaks its rule.
     #[error("kpi must be 1 to 128 bytes of letters, digits, '.', '_', ':' and '-', starting with a letter or digit")]
@@ -38,17 +46,65 @@ pub enum IdError {
     },
 }
 
-/// The tenant. Every key, subject, table and blob prefix starts with it.
+/// The tenant: a workspace of an organisation. Every key, subject, table and blob prefix starts with
+/// it.
+///
+/// It is written `organisation.name`, and `name` alone in the organisation `default`. Two workspaces
+/// of different organisations may have the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct WorkspaceId(Arc<str>);
 
 impl WorkspaceId {
-    /// Validates `text`: 1–63 characters of `a-z0-9-_`, starting with a letter or digit.
+    /// Validates `text`: a name of 1–63 characters of `a-z0-9-_`, starting with a letter or digit;
+    /// before it the organisation and a dot, unless that is `default`.
+    ///
+    /// # Errors
+    /// [`IdError::Workspace`], also for an organisation that breaks its own rule, and for the
+    /// organisation `default` in front: one workspace has one text.
     pub fn new(text: &str) -> Result<Self, IdError> {
-        let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let legal = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
-        if starts_well && legal && text.len() <= 63 { Ok(Self(text.into())) } else { Err(IdError::Workspace) }
+        let name = match text.split_once('.') {
+            Some((organisation, name)) => {
+                let organisation = OrganisationId::new(organisation).map_err(|_| IdError::Workspace)?;
+                if organisation.is_default() {
+                    return Err(IdError::Workspace);
+                }
+                name
+            }
+            None => text,
+        };
+        let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let legal = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+        if starts_well && legal && name.len() <= 63 { Ok(Self(text.into())) } else { Err(IdError::Workspace) }
+    }
+
+    /// The workspace of this name in an organisation.
+    ///
+    /// # Errors
+    /// [`IdError::Workspace`] for an illegal name.
+    pub fn of(organisation: &OrganisationId, name: &str) -> Result<Self, IdError> {
+        if name.contains('.') {
+            return Err(IdError::Workspace);
+        }
+        if organisation.is_default() { Self::new(name) } else { Self::new(&format!("{organisation}.{name}")) }
+    }
+
+    /// The organisation that owns the workspace.
+    pub fn organisation(&self) -> OrganisationId {
+        match self.0.split_once('.') {
+            Some((organisation, _)) => OrganisationId::new(organisation).expect("checked when the workspace was made"),
+            None => OrganisationId::default_organisation(),
+        }
+    }
+
+    /// Whether the organisation owns the workspace.
+    pub fn is_of(&self, organisation: &OrganisationId) -> bool {
+        self.0.split_once('.').map_or(OrganisationId::DEFAULT, |(owner, _)| owner) == organisation.as_str()
+    }
+
+    /// The name inside of the organisation.
+    pub fn name(&self) -> &str {
+        self.0.split_once('.').map_or(&*self.0, |(_, name)| name)
     }
 
     /// The identifier as text.
@@ -97,7 +153,7 @@ impl WorkspaceKey {
         self.generation
     }
 
-    /// The key as text: `a-z0-9-_`, and a `~` before the generation.
+    /// The key as text: `a-z0-9-_`, a `.` after the organisation, and a `~` before the generation.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -230,6 +286,21 @@ mod tests {
         assert_eq!(WorkspaceId::new(""), Err(IdError::Workspace));
         assert_eq!(KpiName::new("a b"), Err(IdError::Kpi));
         assert_eq!(KpiName::new(".."), Err(IdError::Kpi));
+    }
+
+    #[test]
+    fn workspace_belongs_to_the_organisation_before_its_dot() {
+        let (acme, own) = (OrganisationId::new("acme").unwrap(), OrganisationId::default_organisation());
+        for (text, organisation, name) in [("shop", &own, "shop"), ("acme.shop", &acme, "shop")] {
+            let workspace = WorkspaceId::new(text).unwrap();
+            assert_eq!((&workspace.organisation(), workspace.name()), (organisation, name));
+            assert_eq!(WorkspaceId::of(organisation, name), Ok(workspace.clone()));
+            assert_eq!((workspace.is_of(&own), workspace.is_of(&acme)), (text == "shop", text != "shop"));
+        }
+        for strange in ["default.shop", ".shop", "acme.", "acme.shop.x", "Acme.shop", "acme..shop", "a_b.shop"] {
+            assert_eq!(WorkspaceId::new(strange), Err(IdError::Workspace), "{strange}");
+        }
+        assert_eq!(WorkspaceId::of(&acme, "a.b"), Err(IdError::Workspace));
     }
 
     #[test]

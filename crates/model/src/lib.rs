@@ -28,7 +28,7 @@ pub use event::{
     AnomalyEvent, CounterSamples, DetectorEvent, Event, EventBody, EventType, IncidentEvent, JobId, KpiEvent,
     LooksLike, RunId, ScoredSamples, SeriesEvent, SeriesSamples, SeriesStatus, Subject,
 };
-pub use ids::{IdError, KpiName, Labels, Seq, SeriesId, WorkspaceId, WorkspaceKey};
+pub use ids::{IdError, KpiName, Labels, OrganisationId, Seq, SeriesId, WorkspaceId, WorkspaceKey};
 pub use incident::{Incident, IncidentId, Link, Member, TimelineEntry, TimelineKind};
 pub use meaning::Meaning;
 pub use sample::{Features, Sample, ScoredSample};
