@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use crate::gateway::http::problem::{Kind, PROBLEM_JSON, Problem};
-use earcon_model::WorkspaceId;
+use earcon_model::{OrganisationId, WorkspaceId};
 
 /// The queue group in which the nodes of a cluster share messages.
 pub(crate) const QUEUE: &str = "earcon";
@@ -20,13 +20,15 @@ pub(crate) const QUEUE: &str = "earcon";
 /// How long a subscription that ends may take to deliver the messages it has received.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// The workspace that a subject names, which is its third token.
+/// The workspace that a subject names: its third token is the organisation, its fourth the name.
 ///
 /// # Errors
-/// 400 when the token is no name of a workspace.
+/// 400 when the tokens are no names.
 pub(crate) fn workspace_of(message: &Message) -> Result<WorkspaceId, Problem> {
-    let token = message.subject.split('.').nth(2).unwrap_or_default();
-    WorkspaceId::new(token).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))
+    let mut tokens = message.subject.split('.').skip(2);
+    let (organisation, name) = (tokens.next().unwrap_or_default(), tokens.next().unwrap_or_default());
+    let workspace = OrganisationId::new(organisation).and_then(|organisation| WorkspaceId::of(&organisation, name));
+    workspace.map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))
 }
 
 /// Ends a subscription. Messages that were received can still be read if this returns true.

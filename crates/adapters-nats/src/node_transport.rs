@@ -1,6 +1,7 @@
 //! Messages between nodes over NATS.
 //!
-//! Subjects: `earcon.cluster.<workspace>.request.<name>` and `earcon.cluster.<workspace>.publish`.
+//! Subjects: `earcon.cluster.<organisation>.<workspace>.request.<name>` and
+//! `earcon.cluster.<organisation>.<workspace>.publish`.
 //! A request names its addressee, so that it never reaches a node that owned the workspace before.
 //! Workspace ids and names contain no characters that NATS subjects reserve, so they are used
 //! unescaped.
@@ -135,11 +136,11 @@ impl Requests {
 }
 
 fn request_subject(pass: &WorkspacePass, name: &str) -> String {
-    format!("earcon.cluster.{}.request.{name}", pass.workspace())
+    format!("earcon.cluster.{}.{}.request.{name}", pass.workspace().organisation_text(), pass.workspace().name())
 }
 
 fn publish_subject(pass: &WorkspacePass) -> String {
-    format!("earcon.cluster.{}.publish", pass.workspace())
+    format!("earcon.cluster.{}.{}.publish", pass.workspace().organisation_text(), pass.workspace().name())
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> PortError {

@@ -1,18 +1,18 @@
-//! Subjects: `earcon.v1.<workspace>.<part>.<part>…`. Each part is one token.
+//! Subjects: `earcon.v1.<organisation>.<workspace>.<part>.<part>…`. Each part is one token. The
+//! organisation is there also if it is `default`, so that one permission covers one organisation.
 //!
 //! Letters, digits, `_`, `-`, `:` and `~` are written as they are. Every other byte is written as
 //! `%XX`, and an empty part as a single `%`. So no part contains a dot, a wildcard or a space, and
 //! different lists of parts have different subjects.
 
-use earcon_model::WorkspaceId;
+use earcon_model::{OrganisationId, WorkspaceId};
 
 /// The first tokens of every subject.
 pub const ROOT: &str = "earcon.v1";
 
 /// The subject of a topic of a workspace.
 pub fn subject<'a>(workspace: &WorkspaceId, topic: impl IntoIterator<Item = &'a str>) -> String {
-    let mut subject = format!("{ROOT}.");
-    push_token(&mut subject, workspace.as_str());
+    let mut subject = format!("{ROOT}.{}.{}", workspace.organisation_text(), workspace.name());
     for part in topic {
         subject.push('.');
         push_token(&mut subject, part);
@@ -23,9 +23,14 @@ pub fn subject<'a>(workspace: &WorkspaceId, topic: impl IntoIterator<Item = &'a 
 /// Workspace and topic of a subject. `None` if [`subject`] does not write it.
 pub fn parse(subject: &str) -> Option<(WorkspaceId, Vec<String>)> {
     let rest = subject.strip_prefix(ROOT)?.strip_prefix('.')?;
-    let mut parts = rest.split('.').map(decode_token);
-    let workspace = WorkspaceId::new(&parts.next()??).ok()?;
-    Some((workspace, parts.collect::<Option<_>>()?))
+    let mut tokens = rest.split('.');
+    let workspace = workspace_of(tokens.next()?, tokens.next()?)?;
+    Some((workspace, tokens.map(decode_token).collect::<Option<_>>()?))
+}
+
+/// The workspace of the two tokens behind [`ROOT`]. `None` if they are no names.
+pub fn workspace_of(organisation: &str, name: &str) -> Option<WorkspaceId> {
+    WorkspaceId::of(&OrganisationId::new(organisation).ok()?, name).ok()
 }
 
 fn is_literal(byte: u8) -> bool {
@@ -85,22 +90,38 @@ mod tests {
     #[test]
     fn ordinary_names_stay_readable() {
         let written = subject(&workspace(), ["samples", "checkout", "revenue:eur_net-1"]);
-        assert_eq!(written, "earcon.v1.shop-1.samples.checkout.revenue:eur_net-1");
+        assert_eq!(written, "earcon.v1.default.shop-1.samples.checkout.revenue:eur_net-1");
+    }
+
+    #[test]
+    fn a_workspace_is_below_its_organisation() {
+        let shop = WorkspaceId::new("acme.shop-1").unwrap();
+        assert_eq!(subject(&shop, ["ingest"]), "earcon.v1.acme.shop-1.ingest");
+        assert_eq!(parse("earcon.v1.acme.shop-1.ingest"), Some((shop, vec!["ingest".to_owned()])));
     }
 
     #[test]
     fn names_are_escaped_in_subjects() {
         let written = subject(&workspace(), ["a.b", "*", ">", "", "x y", "%", "é"]);
-        assert_eq!(written, "earcon.v1.shop-1.a%2Eb.%2A.%3E.%.x%20y.%25.%C3%A9");
+        assert_eq!(written, "earcon.v1.default.shop-1.a%2Eb.%2A.%3E.%.x%20y.%25.%C3%A9");
     }
 
     #[test]
     fn foreign_subjects_do_not_parse() {
-        for other in ["earcon.v1", "earcon.v2.shop.x", "earcon.v1.Shop.x", "earcon.v1.a.", "earcon.v1.a.%2", "a", ""] {
+        for other in [
+            "earcon.v1",
+            "earcon.v2.o.shop.x",
+            "earcon.v1.o.Shop.x",
+            "earcon.v1.o.a.",
+            "earcon.v1.o.a.%2",
+            "earcon.v1.a",
+            "a",
+            "",
+        ] {
             assert_eq!(parse(other), None, "{other:?}");
         }
-        assert_eq!(parse("earcon.v1.a.%41"), None, "a letter is never escaped");
-        assert_eq!(parse("earcon.v1.a.%2e"), None, "digits are upper case");
+        assert_eq!(parse("earcon.v1.o.a.%41"), None, "a letter is never escaped");
+        assert_eq!(parse("earcon.v1.o.a.%2e"), None, "digits are upper case");
     }
 
     proptest! {
@@ -108,8 +129,8 @@ mod tests {
         fn topics_round_trip_and_keep_their_shape(topic in prop::collection::vec(".{0,12}", 0..6)) {
             let written = subject(&workspace(), topic.iter().map(String::as_str));
             let tokens: Vec<_> = written.split('.').collect();
-            prop_assert_eq!(tokens.len(), 3 + topic.len());
-            prop_assert_eq!(&tokens[..3], ["earcon", "v1", "shop-1"]);
+            prop_assert_eq!(tokens.len(), 4 + topic.len());
+            prop_assert_eq!(&tokens[..4], ["earcon", "v1", "default", "shop-1"]);
             prop_assert!(tokens.iter().all(|token| !token.is_empty()));
             let safe = |c: char| c.is_ascii_graphic() && !matches!(c, '*' | '>');
             prop_assert!(written.chars().all(safe), "{}", written);
@@ -117,7 +138,7 @@ mod tests {
         }
 
         #[test]
-        fn parsed_subject_is_its_only_encoding(text in "earcon\\.v1\\.[a-z]{1,3}(\\.[a-zA-Z%0-9.]{1,4}){0,3}") {
+        fn parsed_subject_is_its_only_encoding(text in "earcon\\.v1\\.[a-z]{1,3}\\.[a-z]{1,3}(\\.[a-zA-Z%0-9.]{1,4}){0,3}") {
             if let Some((workspace, topic)) = parse(&text) {
                 prop_assert_eq!(subject(&workspace, topic.iter().map(String::as_str)), text);
             }

@@ -91,15 +91,17 @@ impl WorkspaceId {
 
     /// The organisation that owns the workspace.
     pub fn organisation(&self) -> OrganisationId {
-        match self.0.split_once('.') {
-            Some((organisation, _)) => OrganisationId::new(organisation).expect("checked when the workspace was made"),
-            None => OrganisationId::default_organisation(),
-        }
+        OrganisationId::new(self.organisation_text()).expect("checked when the workspace was made")
+    }
+
+    /// The text of [`WorkspaceId::organisation`].
+    pub fn organisation_text(&self) -> &str {
+        self.0.split_once('.').map_or(OrganisationId::DEFAULT, |(owner, _)| owner)
     }
 
     /// Whether the organisation owns the workspace.
     pub fn is_of(&self, organisation: &OrganisationId) -> bool {
-        self.0.split_once('.').map_or(OrganisationId::DEFAULT, |(owner, _)| owner) == organisation.as_str()
+        self.organisation_text() == organisation.as_str()
     }
 
     /// The name inside of the organisation.
@@ -151,6 +153,13 @@ impl WorkspaceKey {
     /// Which of the workspaces that had this name, one after the other. Grows.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The organisation, also if it is `default`, the separator, and the rest of the key. For stores
+    /// in which each organisation has a part of its own.
+    pub fn with_organisation(&self, separator: char) -> String {
+        let rest = self.text.split_once('.').map_or(&*self.text, |(_, rest)| rest);
+        format!("{}{separator}{rest}", self.workspace.organisation_text())
     }
 
     /// The key as text: `a-z0-9-_`, a `.` after the organisation, and a `~` before the generation.
@@ -306,11 +315,15 @@ mod tests {
     #[test]
     fn keys_of_workspaces_are_read_back_and_no_name_is_the_key_of_another() {
         let shop = WorkspaceId::new("shop-1").unwrap();
+        let key_of = |text: &str| WorkspaceKey::parse(text).unwrap();
         for (generation, text) in [(0, "shop-1"), (7, "shop-1~7"), (u64::MAX, "shop-1~18446744073709551615")] {
             let key = WorkspaceKey::new(shop.clone(), generation);
             assert_eq!((key.as_str(), key.generation()), (text, generation));
             assert_eq!(WorkspaceKey::parse(text), Some(key));
             assert_eq!(WorkspaceId::new(text).is_ok(), generation == 0);
+            assert_eq!(key_of(text).with_organisation('='), format!("default={text}"));
+            let other = key_of(&format!("acme.{text}"));
+            assert_eq!(other.with_organisation('.'), other.as_str());
         }
         for strange in ["", "~1", "Shop", "shop~", "shop~0", "shop~01", "shop~+1", "shop~1~2", "shop~x"] {
             assert_eq!(WorkspaceKey::parse(strange), None, "{strange:?}");

@@ -20,6 +20,9 @@ use crate::net::websocket::{BINARY, PING, PONG, Socket, TEXT};
 
 /// Number of samples of each series before its surprise.
 const PAST: i64 = 400;
+/// KPIs of each mix without a surprise. Surprises of half of a workspace's KPIs within a minute are
+/// one incident with one cue.
+const CALM: usize = 12;
 /// Longest wait for a cue.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,10 +55,12 @@ impl Plan {
         let now = now_ms();
         for mix in 0..self.mixes {
             let samples = (0..self.cues_per_mix).flat_map(|cue| (1..=PAST).rev().map(move |back| (cue, back)));
-            let rows = samples.map(|(cue, back)| {
+            let surprising = samples.map(|(cue, back)| {
                 let noise = (back * 7_919 + cue as i64 * 104_729) % 1_009;
                 row(cue, now - back * 1_000, 100.0 + noise as f64 / 100.0)
             });
+            let calm = (0..CALM).map(|kpi| format!(r#"{{"kpi":"calm.number{kpi}","timestamp":{now},"value":1}}"#));
+            let rows = surprising.chain(calm);
             connection.must(&http::put(&workspace(mix))).await.context("creating a workspace")?;
             connection.must(&ingest(mix, &rows.collect::<Vec<_>>().join(","))).await.context("warming up a mix")?;
         }

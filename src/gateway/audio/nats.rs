@@ -1,6 +1,6 @@
-//! `earcon.v1.<workspace>.audio.<mix>.listen`: a request for sound over NATS.
+//! `earcon.v1.<organisation>.<workspace>.audio.<mix>.listen`: a request for sound over NATS.
 //!
-//! Every packet of the mix is published on `earcon.v1.<workspace>.audio.<mix>` until [`HOLD`] after
+//! Every packet of the mix is published on `earcon.v1.<organisation>.<workspace>.audio.<mix>` until [`HOLD`] after
 //! the last request. The mix has one listener here for all requests, and a packet is published
 //! once. Without requests nothing is rendered.
 
@@ -27,7 +27,7 @@ use earcon_ports::{ErrorKind, Publication, Publisher};
 use earcon_tenancy::WorkspacePass;
 
 /// The requests of all workspaces.
-pub(crate) const SUBJECT: &str = "earcon.v1.*.audio.*.listen";
+pub(crate) const SUBJECT: &str = "earcon.v1.*.*.audio.*.listen";
 
 /// How long one request keeps the sound going.
 const HOLD: Duration = Duration::from_secs(15);
@@ -75,7 +75,7 @@ impl Broadcasts {
 
     /// The answer; `None` when another node may answer.
     async fn answer(&mut self, message: &Message) -> Option<Result<String, Problem>> {
-        let mix = message.subject.split('.').nth(4).unwrap_or_default();
+        let mix = message.subject.split('.').nth(5).unwrap_or_default();
         let workspace = match workspace_of(message).and_then(|workspace| mix_name(mix).map(|()| workspace)) {
             Ok(workspace) => workspace,
             Err(problem) => return self.is_single_node().then_some(Err(problem)),

@@ -1,4 +1,4 @@
-//! `earcon.v1.<workspace>.ingest`: the bodies of the HTTP endpoint as messages.
+//! `earcon.v1.<organisation>.<workspace>.ingest`: the bodies of the HTTP endpoint as messages.
 //!
 //! A request gets its answer after the commit; requests run side by side. Messages without a reply
 //! subject are taken in order for each workspace, because their sender cannot wait for one before
@@ -31,7 +31,7 @@ use lane::{Refusal, run_lane};
 use message::Pending;
 
 /// The messages of all workspaces.
-pub(crate) const SUBJECT: &str = "earcon.v1.*.ingest";
+pub(crate) const SUBJECT: &str = "earcon.v1.*.*.ingest";
 
 /// Bound of all pending bodies together, in KiB. Each counts for at least one: 64 MiB, or 65,536
 /// small messages.

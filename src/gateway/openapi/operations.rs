@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::http::problem::PROBLEM_JSON;
 
-const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
+const WORKSPACE: &str = "^([a-z0-9][a-z0-9-]{0,30}[.])?[a-z0-9][a-z0-9_-]{0,62}$";
 /// Of an entry or an experiment.
 const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 /// The name of a KPI: what it may not contain of ASCII. Beyond ASCII the pattern allows more than

@@ -103,7 +103,7 @@ async fn key(cluster: &TestCluster) -> String {
     let client = cluster.nats[0].client().await;
     let streams = log_streams(&async_nats::jetstream::new(client.0.clone()), "shop").await;
     assert_eq!(streams.len(), 1, "{streams:?}");
-    streams[0].trim_start_matches("earcon_log_").to_owned()
+    streams[0].trim_start_matches("earcon_log_default=").to_owned()
 }
 
 async fn assert_gone(cluster: &TestCluster, node: usize) {

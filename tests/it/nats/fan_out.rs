@@ -20,7 +20,7 @@ async fn start(nats: &NatsServer) -> Server {
 async fn events_arrive_in_order_and_equal_to_the_websocket() {
     let nats = NatsServer::start().await;
     let server = start(&nats).await;
-    let mut all = nats.client().await.follow("earcon.v1.local.>").await;
+    let mut all = nats.client().await.follow("earcon.v1.default.local.>").await;
     server.post("shop.orders", &noise(START, 1, 100.0)).await;
     let first = all.next().await;
     assert_eq!(header(&first, "Earcon-Seq"), "1", "a new workspace is published from its first event on");
@@ -40,8 +40,8 @@ async fn events_arrive_in_order_and_equal_to_the_websocket() {
         assert_eq!(body(&message), shown, "the same JSON, in the same order");
         let event_type = shown["type"].as_str().unwrap().to_owned();
         let subject = match event_type.as_str() {
-            "samples" => "earcon.v1.local.samples.shop.orders".to_owned(),
-            other => format!("earcon.v1.local.events.{other}"),
+            "samples" => "earcon.v1.default.local.samples.shop.orders".to_owned(),
+            other => format!("earcon.v1.default.local.events.{other}"),
         };
         assert_eq!(message.subject.as_str(), subject);
         let id = format!("{epoch}:{}", shown["seq"]);
@@ -71,12 +71,18 @@ async fn wildcards_match_kpi_families_and_no_name_escapes_them() {
     let nats = NatsServer::start().await;
     let server = start(&nats).await;
     let client = nats.client().await;
-    let mut family = client.follow("earcon.v1.local.samples.checkout.>").await;
-    let mut all = client.follow("earcon.v1.local.>").await;
-    let mut events = client.follow("earcon.v1.local.events.>").await;
-    let mut others = client.follow("earcon.v1.other.>").await;
-    let names =
-        ["checkout.revenue.eu", "checkout..x", "a.b.", "events.anomaly.opened", "x.earcon.v1.other.events", "a:b-c_d"];
+    let mut family = client.follow("earcon.v1.default.local.samples.checkout.>").await;
+    let mut all = client.follow("earcon.v1.default.local.>").await;
+    let mut events = client.follow("earcon.v1.default.local.events.>").await;
+    let mut others = client.follow("earcon.v1.default.other.>").await;
+    let names = [
+        "checkout.revenue.eu",
+        "checkout..x",
+        "a.b.",
+        "events.anomaly.opened",
+        "x.earcon.v1.default.other.events",
+        "a:b-c_d",
+    ];
     for name in names {
         server.post(name, &[(START, 1.0)]).await;
     }
@@ -86,13 +92,13 @@ async fn wildcards_match_kpi_families_and_no_name_escapes_them() {
         assert_eq!(header(&message, "ce-subject"), format!("kpi/{name}"));
         seen.push(message.subject.to_string());
     }
-    let under = |rest: &str| format!("earcon.v1.local.samples.{rest}");
+    let under = |rest: &str| format!("earcon.v1.default.local.samples.{rest}");
     let expected = [
         "checkout.revenue.eu",
         "checkout.%.x",
         "a.b.%",
         "events.anomaly.opened",
-        "x.earcon.v1.other.events",
+        "x.earcon.v1.default.other.events",
         "a:b-c_d",
     ];
     assert_eq!(seen, expected.map(under));
@@ -110,7 +116,7 @@ async fn events_during_a_nats_outage_are_published_after_it() {
     let server = start(&nats).await;
     let mut seqs = BTreeSet::new();
     let client = nats.client().await;
-    let mut follower = client.follow("earcon.v1.local.samples.load").await;
+    let mut follower = client.follow("earcon.v1.default.local.samples.load").await;
     let mut posted = 0;
     let mut post = async |server: &Server| {
         posted += 1;
@@ -153,7 +159,7 @@ async fn stream_holds_every_event_once_after_restarts_of_both() {
     let mut nats = NatsServer::start().await;
     let config = async_nats::jetstream::stream::Config {
         name: "CAPTURE".into(),
-        subjects: vec!["earcon.v1.local.samples.>".into()],
+        subjects: vec!["earcon.v1.default.local.samples.>".into()],
         ..Default::default()
     };
     async_nats::jetstream::new(nats.client().await.0).create_stream(config).await.unwrap();
@@ -196,7 +202,7 @@ async fn server_starts_without_nats_and_connects_later() {
     let server = start(&nats).await;
     let answer = server.post("load", &[(START, 1.0)]).await;
     nats.restart().await;
-    let mut all = nats.client().await.follow("earcon.v1.local.>").await;
+    let mut all = nats.client().await.follow("earcon.v1.default.local.>").await;
     // The first event may have been published before the subscription. A later one was not.
     let next = server.post("load", &[(START + 1_000, 1.0)]).await;
     loop {
@@ -212,7 +218,7 @@ async fn server_starts_without_nats_and_connects_later() {
 #[ignore = "needs NATS"]
 async fn enabling_fan_out_does_not_publish_old_events() {
     let nats = NatsServer::start().await;
-    let mut all = nats.client().await.follow("earcon.v1.local.>").await;
+    let mut all = nats.client().await.follow("earcon.v1.default.local.>").await;
     let server = Server::start().await;
     server.post("load", &noise(START, 10, 1.0)).await;
     let data = server.shut_down().await;
@@ -226,7 +232,7 @@ async fn enabling_fan_out_does_not_publish_old_events() {
 async fn batch_larger_than_a_message_is_published_in_parts() {
     let nats = NatsServer::start().await;
     let server = start(&nats).await;
-    let mut all = nats.client().await.follow("earcon.v1.local.samples.big").await;
+    let mut all = nats.client().await.follow("earcon.v1.default.local.samples.big").await;
     let rows = noise(START, 40_000, 10.0);
     server.post("big", &rows).await;
     let (mut times, mut ids, mut parts) = (Vec::new(), BTreeSet::new(), 0);
@@ -256,7 +262,7 @@ async fn hundred_subscribers_need_one_publish_per_event() {
     server.post("load", &[(START, 1.0)]).await;
     let mut followers = Vec::new();
     for _ in 0..100 {
-        followers.push(nats.client().await.follow("earcon.v1.local.samples.load").await);
+        followers.push(nats.client().await.follow("earcon.v1.default.local.samples.load").await);
     }
     let (before_in, before_out) = (nats.figure("in_msgs").await, nats.figure("out_msgs").await);
     let events = 50;
@@ -281,7 +287,8 @@ async fn events_of_two_workspaces_go_to_different_subjects() {
     let nats = NatsServer::start().await;
     let server = start(&nats).await;
     let client = nats.client().await;
-    let (mut local, mut other) = (client.follow("earcon.v1.local.>").await, client.follow("earcon.v1.other.>").await);
+    let (mut local, mut other) =
+        (client.follow("earcon.v1.default.local.>").await, client.follow("earcon.v1.default.other.>").await);
     let rows = json!({"samples": [{"kpi": "a", "timestamp": START, "value": 2.0}]});
     let made = server.http().put(server.url("/api/v1/workspaces/other")).send().await.unwrap();
     assert_eq!(made.status(), 201);
@@ -315,7 +322,7 @@ async fn wrong_credentials_show_as_lag_and_fail_nothing_else() {
 
     let options = async_nats::ConnectOptions::new().user_and_password("earcon".into(), "right".into());
     let client = NatsClient(options.connect(nats.url()).await.unwrap());
-    let mut all = client.follow("earcon.v1.local.>").await;
+    let mut all = client.follow("earcon.v1.default.local.>").await;
     let server = Server::start_in(data, &settings("right"), Overrides::default()).await;
     assert_eq!(body(&all.next().await)["seq"], 1);
     drop(server);

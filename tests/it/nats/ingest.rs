@@ -7,7 +7,7 @@ use crate::support::nats::NatsServer;
 use crate::support::{Server, eventually};
 
 const START: i64 = 1_767_225_600_000;
-const INGEST: &str = "earcon.v1.local.ingest";
+const INGEST: &str = "earcon.v1.default.local.ingest";
 
 fn row(at: i64) -> Value {
     json!({"kpi": "load", "timestamp": at, "value": 1.5})
@@ -35,7 +35,8 @@ async fn request_is_answered_like_a_post() {
 
     let (_, kpi) = server.get("/kpis/load").await;
     assert_eq!(kpi["series"][0]["value"], 1.5, "{kpi}");
-    let unknown = client.ask("earcon.v1.brand-new.ingest", &[], json!({"samples": [row(START)]}).to_string()).await;
+    let unknown =
+        client.ask("earcon.v1.default.brand-new.ingest", &[], json!({"samples": [row(START)]}).to_string()).await;
     assert_eq!(unknown.0, 404, "samples create no workspace, as over HTTP");
 }
 
@@ -65,8 +66,8 @@ async fn refusal_names_the_reason() {
     refused(INGEST, &csv, good.as_bytes(), 415, "/problems/unsupported-media-type", "text/csv").await;
     refused(INGEST, &[], &[b' '; 3_000], 413, large, "at most 2048 bytes").await;
     refused(INGEST, &[], short.as_bytes(), 413, large, "at most 20 samples").await;
-    refused("earcon.v1.No%2EWay.ingest", &[], good.as_bytes(), 400, bad, "workspace must be").await;
-    let (status, _, problem) = client.ask("earcon.v1.unknown.ingest", &[], good).await;
+    refused("earcon.v1.default.No%2EWay.ingest", &[], good.as_bytes(), 400, bad, "workspace must be").await;
+    let (status, _, problem) = client.ask("earcon.v1.default.unknown.ingest", &[], good).await;
     assert_eq!(status, 404, "{problem}");
 }
 

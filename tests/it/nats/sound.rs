@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::nats::{NatsServer, header};
 use crate::support::{Server, eventually, noise};
 
-const LISTEN: &str = "earcon.v1.local.audio.default.listen";
+const LISTEN: &str = "earcon.v1.default.local.audio.default.listen";
 
 fn now_ms() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
@@ -21,12 +21,12 @@ async fn sound_is_published_while_requested_and_ends_after() {
     let server = Server::start_with(&nats.settings(), Overrides::default()).await;
     server.post("shop.orders", &noise(now_ms() - 200_000, 200, 100.0)).await;
     let client = nats.client().await;
-    let mut packets = client.follow("earcon.v1.local.audio.default").await;
+    let mut packets = client.follow("earcon.v1.default.local.audio.default").await;
     assert_eq!(packets.silence(Duration::from_millis(300)).await, 0, "no listener has asked");
 
     let (status, _, stream) = client.ask(LISTEN, &[], "").await;
     assert_eq!(status, 200, "{stream}");
-    assert_eq!(stream["subject"], "earcon.v1.local.audio.default");
+    assert_eq!(stream["subject"], "earcon.v1.default.local.audio.default");
     let format = (&stream["codec"], &stream["sample_rate"], &stream["channels"], &stream["frame_ms"]);
     assert_eq!(format, (&json!("opus"), &json!(48_000), &json!(2), &json!(20)));
     assert_eq!(stream["hold_seconds"], 15);
@@ -68,10 +68,10 @@ async fn listen_request_for_a_missing_mix_is_refused() {
     let server = Server::start_with(&nats.settings(), Overrides::default()).await;
     server.post("a", &[(now_ms(), 1.0)]).await;
     let client = nats.client().await;
-    for subject in ["earcon.v1.local.audio.other.listen", "earcon.v1.nowhere.audio.default.listen"] {
+    for subject in ["earcon.v1.default.local.audio.other.listen", "earcon.v1.default.nowhere.audio.default.listen"] {
         let (status, _, problem) = client.ask(subject, &[], "").await;
         assert_eq!((status, &problem["type"]), (404, &json!("/problems/not-found")), "{problem}");
     }
-    let (status, _, _) = client.ask("earcon.v1.No.audio.default.listen", &[], "").await;
+    let (status, _, _) = client.ask("earcon.v1.default.No.audio.default.listen", &[], "").await;
     assert_eq!(status, 400);
 }

@@ -125,7 +125,7 @@ async fn rows_in_messages_are_counted_once() {
     let nats = crate::support::nats::NatsServer::start().await;
     let server = Counted::start(&[("NATS__SERVERS", &nats.url())]);
     let client = nats.client().await;
-    let subject = "earcon.v1.local.ingest";
+    let subject = "earcon.v1.default.local.ingest";
     let document = json!({"samples": [good("a"), bad()]}).to_string();
     assert_eq!(client.ask(subject, &[], document.clone()).await.0, 200);
     assert_eq!(server.refused_and_ignored().await, (1, 0), "a request");

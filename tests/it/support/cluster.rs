@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The streams that hold logs of workspaces of this name.
 pub(crate) async fn log_streams(context: &async_nats::jetstream::Context, workspace: &str) -> Vec<String> {
-    let prefix = format!("earcon_log_{workspace}~");
+    let prefix = format!("earcon_log_default={workspace}~");
     let mut names = context.stream_names();
     let mut found = Vec::new();
     while let Some(Ok(name)) = names.next().await {

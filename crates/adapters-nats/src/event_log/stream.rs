@@ -72,12 +72,17 @@ impl LogStream {
     /// The stream of a workspace. A workspace's key consists of `a-z0-9-_~`, so it is a legal part
     /// of a stream name and of a subject, and two workspaces never share a stream.
     pub(super) async fn for_workspace(context: &Context, workspace: &WorkspaceKey) -> Result<Self, PortError> {
-        let name = format!("earcon_log_{workspace}");
+        let name = format!("earcon_log_{}", workspace.with_organisation('='));
         let stream = context
             .get_stream_no_info(&name)
             .await
             .map_err(|error| PortError::caused(ErrorKind::Invalid, format!("{name} is no name of a stream"), error))?;
-        Ok(Self { context: context.clone(), stream, name, subject: format!("earcon.log.{workspace}") })
+        Ok(Self {
+            context: context.clone(),
+            stream,
+            name,
+            subject: format!("earcon.log.{}", workspace.with_organisation('.')),
+        })
     }
 
     /// The leader's information about the stream. `None` if there is no stream.

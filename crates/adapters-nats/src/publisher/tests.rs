@@ -29,7 +29,7 @@ async fn next(subscriber: &mut async_nats::Subscriber) -> async_nats::Message {
 async fn messages_arrive_in_order_with_their_headers() {
     let client = test_server::client().await;
     let pass = fresh();
-    let mut all = client.subscribe(format!("earcon.v1.{}.>", pass.workspace())).await.unwrap();
+    let mut all = client.subscribe(format!("earcon.v1.default.{}.>", pass.workspace())).await.unwrap();
     client.flush().await.unwrap();
     let publisher = NatsPublisher::new(test_server::client().await);
     let since = publisher.connection();
@@ -39,7 +39,7 @@ async fn messages_arrive_in_order_with_their_headers() {
     for n in 0..2_000 {
         let message = next(&mut all).await;
         assert_eq!(message.payload, n.to_string());
-        assert_eq!(message.subject.as_str(), format!("earcon.v1.{}.events.x", pass.workspace()));
+        assert_eq!(message.subject.as_str(), format!("earcon.v1.default.{}.events.x", pass.workspace()));
         let headers: BTreeMap<_, _> =
             message.headers.unwrap().iter().map(|(k, v)| (k.to_string(), v[0].to_string())).collect();
         let expected = [("Nats-Msg-Id", "e:1"), ("ce-id", "e:1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
@@ -52,8 +52,8 @@ async fn messages_arrive_in_order_with_their_headers() {
 async fn a_hostile_name_stays_in_its_workspace() {
     let client = test_server::client().await;
     let (pass, other) = (fresh(), fresh());
-    let mut theirs = client.subscribe(format!("earcon.v1.{}.>", other.workspace())).await.unwrap();
-    let mut ours = client.subscribe(format!("earcon.v1.{}.samples.*", pass.workspace())).await.unwrap();
+    let mut theirs = client.subscribe(format!("earcon.v1.default.{}.>", other.workspace())).await.unwrap();
+    let mut ours = client.subscribe(format!("earcon.v1.default.{}.samples.*", pass.workspace())).await.unwrap();
     client.flush().await.unwrap();
     let publisher = NatsPublisher::new(client.clone());
     let escape = format!("x.{}.events", other.workspace());
@@ -76,7 +76,7 @@ async fn a_hostile_name_stays_in_its_workspace() {
 async fn a_message_that_is_too_large_is_refused_and_the_others_are_sent() {
     let client = test_server::client().await;
     let pass = fresh();
-    let mut all = client.subscribe(format!("earcon.v1.{}.>", pass.workspace())).await.unwrap();
+    let mut all = client.subscribe(format!("earcon.v1.default.{}.>", pass.workspace())).await.unwrap();
     client.flush().await.unwrap();
     let publisher = NatsPublisher::new(client);
     let large = vec![b'x'; publisher.max_message_bytes()];

@@ -103,9 +103,9 @@ async fn stream_of_another_format_is_refused_with_its_name() {
     let context = async_nats::jetstream::new(client.clone());
     for (metadata, says) in [(None, "log format none"), (Some("2"), "log format 2")] {
         let pass = fresh();
-        let name = format!("earcon_log_{}", pass.workspace());
+        let name = format!("earcon_log_{}", pass.key().with_organisation('='));
         let metadata = metadata.map(|format: &str| ("earcon_log_format".to_owned(), format.to_owned()));
-        let subjects = vec![format!("earcon.log.{}", pass.workspace())];
+        let subjects = vec![format!("earcon.log.{}", pass.key().with_organisation('.'))];
         let config = jetstream::stream::Config { name: name.clone(), subjects, ..Default::default() };
         context
             .create_stream(jetstream::stream::Config { metadata: metadata.into_iter().collect(), ..config })

@@ -102,7 +102,7 @@ async fn trimming_moves_the_epochs_along_and_costs_no_fence_when_nothing_is_old(
     }
     let context = async_nats::jetstream::new(server.client().await);
     let messages = async || {
-        let stream = context.get_stream(format!("earcon_log_{}", pass.workspace())).await.unwrap();
+        let stream = context.get_stream(format!("earcon_log_{}", pass.key().with_organisation('='))).await.unwrap();
         stream.cached_info().state.last_sequence
     };
     assert_eq!(other.trim(&pass, 95).await.unwrap(), 11, "another process keeps the fence, which comes after 10");

@@ -19,7 +19,7 @@ async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, se
     let bytes = frame::encode(&events).unwrap();
     let size = bytes.len().div_ceil(parts as usize);
     let context = async_nats::jetstream::new(client.clone());
-    let stream = context.get_stream(format!("earcon_log_{}", pass.workspace())).await.unwrap();
+    let stream = context.get_stream(format!("earcon_log_{}", pass.key().with_organisation('='))).await.unwrap();
     let last = stream.get_raw_message(stream.cached_info().state.last_sequence).await.unwrap();
     let position = Position::read(&last.headers).unwrap().unwrap();
     let fence = if position.is_fence() { last.sequence } else { position.fence };
@@ -30,7 +30,7 @@ async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, se
         let first = Position::from_events(&events, parts, fence).unwrap();
         headers.insert(POSITION_HEADER, Position { part, ..first }.to_header());
         let payload = bytes.slice(part as usize * size..bytes.len().min((part as usize + 1) * size));
-        let subject = format!("earcon.log.{}", pass.workspace());
+        let subject = format!("earcon.log.{}", pass.key().with_organisation('.'));
         context.publish_with_headers(subject, headers, payload).await.unwrap().await.unwrap();
     }
 }
@@ -112,7 +112,8 @@ async fn halt_at_the_end_hides_nothing() {
     one.append(&pass, events(1..=3)).await.unwrap();
     let context = async_nats::jetstream::new(client.clone());
     for _ in 0..3 {
-        let halt = context.publish(format!("earcon.log.{}", pass.workspace()), "".into()).await.unwrap();
+        let halt =
+            context.publish(format!("earcon.log.{}", pass.key().with_organisation('.')), "".into()).await.unwrap();
         halt.await.unwrap();
     }
     let other = log(&client).await;
@@ -160,7 +161,7 @@ async fn follow_ends_with_an_error_at_lost_events() {
     let mut following = other.follow(&pass, 1).await.unwrap();
     one.append(&pass, events(1_001..=1_001)).await.unwrap();
     assert_eq!(next_events(&mut following, 1).await, events(1_001..=1_001), "it begins with the oldest event held");
-    let name = format!("earcon_log_{}", pass.workspace());
+    let name = format!("earcon_log_{}", pass.key().with_organisation('='));
     async_nats::jetstream::new(client.clone()).delete_stream(&name).await.unwrap();
     assert!(one.append(&pass, events(1_002..=1_002)).await.is_err());
     let head = one.open(&pass).await.unwrap();
