@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use imports::Imports;
 
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "model",
     "streams",
     "incidents",
     "audio",
     "live",
     "tenancy",
+    "identity",
     "cluster",
     "intake",
     "mutes",
@@ -23,7 +24,7 @@ const PURE: [&str; 12] = [
     "experiments",
 ];
 /// Pure modules that are crates. Their Cargo.toml limits their imports.
-const CRATES: [&str; 5] = ["model", "streams", "audio", "tenancy", "intake"];
+const CRATES: [&str; 6] = ["model", "streams", "audio", "tenancy", "intake", "identity"];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
 
