@@ -31,6 +31,7 @@ pub use earcon_adapters_cql::Migrated;
 pub use earcon_adapters_embedded::doctor;
 
 use self::node::{Member, Started};
+use self::settings::session_policy;
 use crate::actors::context::Context;
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
@@ -40,7 +41,7 @@ use crate::services::meanings::MeaningService;
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
-use earcon_tenancy::{Authorizer, WorkspacePass};
+use earcon_tenancy::{Accounts, Authorizer, WorkspacePass};
 
 /// A running server.
 pub struct App {
@@ -77,7 +78,8 @@ impl App {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let clock = overrides.clock.clone();
-        let authorizer = Authorizer::new();
+        let accounts = Accounts::new(config.accounts.required, session_policy(&config.accounts));
+        let authorizer = Authorizer::with(accounts);
         let opened = backends::open(config).await?;
         let Started { node, directory, member, context } =
             node::start(config, overrides, &opened, authorizer.clone()).await?;

@@ -1,6 +1,7 @@
 //! Configuration: merges the defaults, a file and the environment into one validated [`Config`].
 //! Otherwise it reports all problems at once, each with its key.
 
+mod accounts;
 mod connections;
 mod distributed;
 mod limits;
@@ -16,6 +17,7 @@ use std::path::Path;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
+pub use accounts::Accounts;
 pub use connections::Connections;
 pub use distributed::{Cluster, Consistency, Cql, Nats};
 pub use limits::{Limits, Memory};
@@ -36,6 +38,8 @@ pub struct Config {
     pub server: Server,
     /// `[connections]`
     pub connections: Connections,
+    /// `[accounts]`
+    pub accounts: Accounts,
     /// `[storage]`
     pub storage: Storage,
     /// `[nats]`; `None` without servers.
@@ -97,6 +101,7 @@ impl Config {
         let config = Self {
             server: Server::read(&mut read),
             connections: Connections::read(&mut read),
+            accounts: Accounts::read(&mut read),
             storage: Storage::read(&mut read),
             nats: distributed::nats(&mut read),
             cql: distributed::cql(&mut read),
@@ -122,15 +127,8 @@ impl Config {
         if let Some(settings) = &self.statsd {
             statsd::check(settings, problems);
         }
-        if !self.server.listen.ip().is_loopback() && !problems.iter().any(|problem| problem.key == "server.listen") {
-            problems.push(Problem {
-                key: "server.listen".into(),
-                message: format!(
-                    "{} can be reached from other machines, but this version has no authentication; \
-                     use a loopback address such as 127.0.0.1, and a proxy or tunnel for remote access",
-                    self.server.listen
-                ),
-            });
+        if !problems.iter().any(|problem| problem.key == "server.listen") {
+            accounts::check(&self.accounts, self.server.listen, problems);
         }
         if self.ingest.max_batch_samples > self.ingest.max_in_flight_samples {
             problems.push(Problem {
@@ -173,8 +171,15 @@ mod tests {
 
     #[test]
     fn listen_address_beyond_loopback_is_refused() {
-        let problems = load("[server]\nlisten = \"0.0.0.0:7070\"").unwrap_err();
-        assert!(problems[0].message.contains("no authentication"), "{}", problems[0]);
+        let refused = |accounts: &str| {
+            let toml = format!("[server]\nlisten = \"0.0.0.0:7070\"\n[accounts]\n{accounts}");
+            load(&toml).err().map(|problems| problems[0].to_string())
+        };
+        assert!(refused("").unwrap().contains("accounts.required"));
+        assert!(refused("required = true").unwrap().contains("behind_tls_proxy"));
+        assert!(refused("behind_tls_proxy = true").unwrap().contains("accounts.required"));
+        assert_eq!(refused("required = true\nbehind_tls_proxy = true"), None);
+        assert!(load("[accounts]\nsession_hours = 2\nidle_hours = 3").is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::gateway::{Hosts, Limits, Room, StatsdSettings, Times};
 use crate::incidents::IncidentSettings;
 use crate::sources::admissible::SampleTimes;
 use earcon_audio::MixSettings;
+use earcon_identity::session::SessionPolicy;
 use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
 
 /// How many times as long an incident of one weak anomaly gathers members.
@@ -51,6 +52,15 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
         mix: MixSettings { mode: config.sound.mode, voices: config.sound.voices, ..MixSettings::default() },
         mix_linger: config.sound.linger,
     })
+}
+
+/// How long sessions live.
+pub(super) fn session_policy(accounts: &crate::config::Accounts) -> SessionPolicy {
+    SessionPolicy {
+        idle_ms: accounts.idle.as_millis() as i64,
+        absolute_ms: accounts.session.as_millis() as i64,
+        ..SessionPolicy::default()
+    }
 }
 
 fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSettings>, String> {

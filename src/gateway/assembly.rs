@@ -84,7 +84,7 @@ pub struct Parts {
     pub meanings: MeaningService,
     /// Whether the storage takes samples.
     pub storage: StorageHealth,
-    /// Decides which workspaces a peer may touch.
+    /// Decides who a caller is, and what they may do.
     pub access: Authorizer,
     /// Decides who may create workspaces.
     pub creators: Creators,

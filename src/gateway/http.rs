@@ -1,6 +1,7 @@
 //! What the wings share of HTTP: connections, state, authorisation, bodies, queries, answers and
 //! errors.
 
+pub(crate) mod access;
 pub(crate) mod activity;
 mod answering;
 pub(crate) mod arriving;

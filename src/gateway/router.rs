@@ -7,6 +7,7 @@ use tower_http::trace::TraceLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::gateway::assembly::Gateway;
+use crate::gateway::http::access::{self, Gate};
 use crate::gateway::http::front::{self, Front};
 use crate::gateway::http::problem;
 use crate::gateway::http::refusals::Refusals;
@@ -16,6 +17,7 @@ use crate::gateway::{api, audio, dashboard, events, ingest, openapi};
 pub fn router(gateway: &Gateway) -> Router {
     let front =
         Front { hosts: gateway.hosts.clone(), answers: gateway.shared.answers.clone(), refusals: Refusals::default() };
+    let gate = Gate { access: gateway.shared.access.clone(), clock: gateway.shared.clock.clone() };
     let (routes, description) = OpenApiRouter::with_openapi(openapi::document())
         .merge(api::routes().with_state(gateway.api.clone()))
         .merge(ingest::routes().with_state(gateway.ingest.clone()))
@@ -26,6 +28,7 @@ pub fn router(gateway: &Gateway) -> Router {
         .merge(openapi::routes(description))
         .fallback(dashboard::serve)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(gate, access::check))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(axum::middleware::from_fn_with_state(front, front::pass))
         // What failed is logged where it fails. A line for each 503 would help an attack.

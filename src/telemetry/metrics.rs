@@ -104,6 +104,8 @@ pub enum Metric {
     ConnectionsTimedOut,
     /// Requests with a foreign host, origin or site.
     RequestsForeign,
+    /// Requests without credentials, or with wrong ones, that needed some.
+    CallersRefused,
     /// Bytes of request bodies that are held.
     RequestBytes,
     /// Bytes of answers that wait for their clients.
@@ -183,6 +185,7 @@ impl Metric {
         Metric::ConnectionsRefused,
         Metric::ConnectionsTimedOut,
         Metric::RequestsForeign,
+        Metric::CallersRefused,
         Metric::RequestBytes,
         Metric::AnswerBytes,
         Metric::RoomRefused,
@@ -292,6 +295,9 @@ impl Metric {
             }
             Metric::SeriesRefused => {
                 ("earcon_series_refused_total", Counter, Count, "Samples of new series refused: no memory")
+            }
+            Metric::CallersRefused => {
+                ("earcon_callers_refused_total", Counter, Count, "Requests refused: credentials missing or wrong")
             }
             Metric::RoomRefused => {
                 ("earcon_room_refused_total", Counter, Count, "Requests refused: too many bytes held")

@@ -1,12 +1,12 @@
 //! Who may create workspaces. A request that only sends samples creates none.
 
-use crate::pass::Principal;
+use crate::principal::Principal;
 
 /// Who may create workspaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creators {
-    /// The configuration, and requests from this machine.
-    Loopback,
+    /// The configuration, and callers with the right to manage workspaces.
+    Permitted,
     /// The configuration alone.
     Nobody,
 }
@@ -23,8 +23,8 @@ impl Creators {
     /// If it may not.
     pub fn may_create(self, principal: &Principal) -> Result<(), MayNotCreate> {
         match (principal, self) {
-            (Principal::System, _) | (Principal::Loopback, Creators::Loopback) => Ok(()),
-            (Principal::Loopback, Creators::Nobody) => Err(MayNotCreate),
+            (Principal::System, _) | (_, Creators::Permitted) => Ok(()),
+            (Principal::Loopback | Principal::Account(_), Creators::Nobody) => Err(MayNotCreate),
         }
     }
 }
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn the_configuration_always_creates_and_requests_if_they_may() {
-        assert_eq!(Creators::Loopback.may_create(&Principal::Loopback), Ok(()));
+        assert_eq!(Creators::Permitted.may_create(&Principal::Loopback), Ok(()));
         assert_eq!(Creators::Nobody.may_create(&Principal::Loopback), Err(MayNotCreate));
         assert_eq!(Creators::Nobody.may_create(&Principal::System), Ok(()));
     }

@@ -1,7 +1,13 @@
-//! Decides who may access which workspace. Pure: does no I/O.
+//! Decides who may access which workspace and organisation. Does no I/O.
 
+mod accounts;
+mod authorizer;
 mod creation;
 mod pass;
+mod principal;
 
+pub use accounts::Accounts;
+pub use authorizer::Authorizer;
 pub use creation::{Creators, MayNotCreate};
-pub use pass::{Authorizer, Denied, Principal, WorkspacePass};
+pub use pass::{OrganisationPass, WorkspacePass};
+pub use principal::{Account, Caller, Denied, Principal, Shown};

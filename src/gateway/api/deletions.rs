@@ -160,7 +160,7 @@ pub(crate) async fn workspace(
 
 /// A workspace that no request could create again is not deleted by one either.
 const NOT_DELETED: &str = "workspaces.create = \"nobody\" lets no request delete a workspace, because none could create it \
-again; start the server with \"loopback\" to delete it";
+again; start the server with \"permitted\" to delete it";
 
 fn scope_of(params: &RangeParams) -> Result<DeletionScope, Problem> {
     let from = query::time("from", params.from.as_deref())?;

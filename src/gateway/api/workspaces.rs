@@ -1,6 +1,6 @@
 //! Which workspaces there are, and new ones.
 
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -9,12 +9,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::gateway::api::state::ApiState;
+use crate::gateway::http::access::Access;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::reply::json;
-use earcon_model::WorkspaceId;
-use earcon_tenancy::Principal;
 
 /// The workspaces of this server.
 #[derive(Serialize, ToSchema)]
@@ -36,13 +34,13 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
 
 /// Workspaces this request may touch.
 #[utoipa::path(get, path = "/api/v1/workspaces", tag = "workspaces", responses((status = 200, body = Workspaces)))]
-pub(crate) async fn workspaces(State(state): State<ApiState>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
-    let may_touch = |id: &WorkspaceId| state.access.admit(peer.address().ip(), id).is_ok();
+pub(crate) async fn workspaces(State(state): State<ApiState>, access: Access) -> Result<Response, Problem> {
+    let (caller, now_ms) = (access.caller()?, state.clock.now_ms());
     let all = state.directory.workspaces();
-    let workspaces = all.iter().filter(|id| may_touch(id)).map(|id| Workspace { id: id.to_string() }).collect();
-    let local = peer.address().ip().to_canonical().is_loopback();
-    let may_create = local && state.creators.may_create(&Principal::Loopback).is_ok();
-    json(&Workspaces { workspaces, may_create })
+    let theirs = all.iter().filter(|id| state.access.sees(caller, id, now_ms));
+    let workspaces = theirs.map(|id| Workspace { id: id.to_string() }).collect();
+    let may_create = state.creators.may_create(caller.principal()).is_ok() && state.access.may_create(caller, now_ms);
+    Ok(json(&Workspaces { workspaces, may_create }))
 }
 
 /// Creates a workspace. One that exists stays as it is.

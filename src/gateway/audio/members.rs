@@ -155,6 +155,8 @@ pub(super) struct PageMember {
     patience: Duration,
     /// Since when the socket takes nothing.
     stuck: Option<Instant>,
+    /// Whether the listener may still hear the mix, if that can change.
+    permitted: Option<Box<dyn Fn() -> bool + Send>>,
     /// Keeps the mix running.
     listening: Listening,
 }
@@ -163,7 +165,12 @@ impl PageMember {
     /// A listener whose answer begins with `head`. It is removed when it took nothing for
     /// `patience`.
     pub(super) fn new(outlet: Arc<Outlet>, listening: Listening, head: Bytes, patience: Duration) -> Self {
-        Self { outlet, head, stream: None, sent_to: 0, patience, stuck: None, listening }
+        Self { outlet, head, stream: None, sent_to: 0, patience, stuck: None, permitted: None, listening }
+    }
+
+    /// Removes the listener as soon as this is false. It is asked for each delivery.
+    pub(super) fn while_true(self, permitted: impl Fn() -> bool + Send + 'static) -> Self {
+        Self { permitted: Some(Box::new(permitted)), ..self }
     }
 
     /// The connection to the mix.
@@ -245,6 +252,9 @@ impl Feed for Pages {
     }
 
     fn deliver(&mut self, member: &mut PageMember) -> bool {
+        if member.permitted.as_ref().is_some_and(|permitted| !permitted()) {
+            return false;
+        }
         for page in &self.due.due {
             // The burst may have been ahead of this task.
             if page.begins_at() < member.sent_to {

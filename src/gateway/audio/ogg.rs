@@ -26,6 +26,7 @@ pub(crate) async fn listen(
     method: Method,
 ) -> Result<Response, Problem> {
     mix_name(&mix)?;
+    authorized.may_hear(&mix)?;
     let workspace = authorized.workspace(&state).await?;
     let headers = [
         (header::CONTENT_TYPE.as_str(), "audio/ogg".to_owned()),
@@ -47,6 +48,13 @@ pub(crate) async fn listen(
     };
     let head = endless_head(answer.headers(), state.clock.now_ms());
     let member = PageMember::new(outlet, listening, head, peer.times().write);
+    let member = match authorized.pass().principal().account() {
+        Some(_) => {
+            let (shared, pass) = (state.clone(), authorized.pass().clone());
+            member.while_true(move || shared.access.holds(&pass, shared.clock.now_ms()))
+        }
+        None => member,
+    };
     state.transmitters.join_pages(workspace.id(), member, &state.shutdown).stay();
     // hyper has lost the connection: this ends its part.
     Ok([(header::CONNECTION, "close")].into_response())

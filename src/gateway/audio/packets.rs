@@ -11,7 +11,7 @@ use crate::actors::mix::Listening;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
 use crate::gateway::http::query::mix_name;
-use crate::gateway::http::state::{DELETED, SharedState};
+use crate::gateway::http::state::{DELETED, Ending, SharedState, WITHDRAWN};
 use crate::gateway::websocket::{Socket, Upgrade};
 use earcon_tenancy::WorkspacePass;
 
@@ -29,6 +29,7 @@ pub(crate) async fn listen(
     upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
     mix_name(&mix)?;
+    authorized.may_hear(&mix)?;
     let upgrade = upgrade?;
     let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
@@ -42,19 +43,24 @@ async fn send(mut socket: Socket, listening: Listening, state: AudioState, pass:
     let config = config_frame(listening.pre_skip).wire();
     let (member, removed) = FrameMember::new(socket.outlet(), listening, config, socket.patience());
     let membership = state.transmitters.join_frames(pass.workspace(), member, &state.shutdown);
-    let shutdown = state.shutting_down();
-    tokio::pin!(shutdown, removed);
+    let ending = state.ending(&pass);
+    tokio::pin!(ending, removed);
+    let mut withdrawn = false;
     let ended = loop {
         tokio::select! {
             incoming = socket.receive() => if let Err(ended) = incoming { break Some(ended) },
             _ = &mut removed => break None,
-            () = &mut shutdown => break None,
+            ending = &mut ending => {
+                withdrawn = ending == Ending::Withdrawn;
+                break None;
+            }
         }
     };
     // No packet may follow the close.
     drop(membership);
     match ended {
         Some(ended) => socket.end(ended).await,
+        None if withdrawn => socket.close(CloseCode::Policy, WITHDRAWN).await,
         None if state.is_deleted(&pass) => socket.close(CloseCode::Normal, DELETED).await,
         None => socket.close(CloseCode::Restart, "the mix ends; connect again").await,
     }

@@ -1,6 +1,7 @@
 //! Events as server-sent events.
 
 use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -14,7 +15,7 @@ use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::reply::X_ACCEL_BUFFERING;
-use crate::gateway::http::state::DELETED;
+use crate::gateway::http::state::{DELETED, Ending, WITHDRAWN};
 use earcon_ports::Epochs;
 use earcon_tenancy::WorkspacePass;
 
@@ -56,7 +57,6 @@ fn events(
     state: EventsState,
     pass: WorkspacePass,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let after = state.clone();
     let frames = stream::unfold(follower, |mut follower| async move {
         follower.ready().await?;
         let frames: Vec<_> = follower.take_ready().collect();
@@ -65,9 +65,20 @@ fn events(
         let parts = stream::iter(frames.into_iter().flat_map(move |frame| parts(&frame, &epochs)));
         Some((parts, follower))
     });
+    let ended = Arc::new(OnceLock::new());
+    let (until, begun_with, after) = (ended.clone(), pass.clone(), state.clone());
+    let frames = frames.flatten().take_until(async move {
+        let _first = until.set(state.ending(&begun_with).await);
+    });
     // A browser connects again after any end, so the last event says why that is no use.
-    let end = stream::once(async move { after.is_deleted(&pass).then(closed) }).filter_map(std::future::ready);
-    let bytes = frames.flatten().chain(end).take_until(async move { state.shutting_down().await });
+    let last = stream::once(async move {
+        match ended.get() {
+            Some(Ending::Shutdown) => None,
+            Some(Ending::Withdrawn) => Some(closed(WITHDRAWN)),
+            None => after.is_deleted(&pass).then(|| closed(DELETED)),
+        }
+    });
+    let bytes = frames.chain(last.filter_map(std::future::ready));
     stream::unfold(Box::pin(bytes), |mut bytes| async move {
         match timeout(KEEP_ALIVE, bytes.next()).await {
             Ok(next) => next.map(|next| (Ok(next), bytes)),
@@ -77,9 +88,9 @@ fn events(
     })
 }
 
-/// The last event of a workspace that was deleted.
-fn closed() -> Bytes {
-    let data = serde_json::json!({"type": "closed", "reason": DELETED});
+/// The last event of a stream that is of no use to ask for again.
+fn closed(reason: &str) -> Bytes {
+    let data = serde_json::json!({"type": "closed", "reason": reason});
     Bytes::from(format!("event: closed\ndata: {data}\n\n"))
 }
 

@@ -18,7 +18,7 @@ use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::connection_group::Membership;
 use crate::gateway::http::outlet::Gone;
-use crate::gateway::http::state::DELETED;
+use crate::gateway::http::state::{DELETED, Ending, WITHDRAWN};
 use crate::gateway::http::state::SharedState;
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
@@ -113,8 +113,19 @@ enum End {
     Client(Ended),
     /// The workspace restarts or the server shuts down: the client should reconnect and resume.
     Reconnect,
+    /// The client may no longer follow.
+    Withdrawn,
     /// There is no room for the client's snapshot.
     Full,
+}
+
+impl From<Ending> for End {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Shutdown => End::Reconnect,
+            Ending::Withdrawn => End::Withdrawn,
+        }
+    }
 }
 
 impl From<Gone> for End {
@@ -140,6 +151,7 @@ impl Connection {
         match end {
             End::Client(ended) => self.socket.end(ended).await,
             // It is not 1012: another connection would find no workspace.
+            End::Withdrawn => self.socket.close(CloseCode::Policy, WITHDRAWN).await,
             End::Reconnect if self.state.is_deleted(&self.pass) => {
                 self.socket.close(CloseCode::Normal, DELETED).await;
             }
@@ -149,9 +161,9 @@ impl Connection {
     }
 
     async fn serve(&mut self) -> End {
-        let shutdown = self.state.clone();
-        let shutdown = shutdown.shutting_down();
-        tokio::pin!(shutdown);
+        let (state, pass) = (self.state.clone(), self.pass.clone());
+        let ending = state.ending(&pass);
+        tokio::pin!(ending);
         loop {
             let frames = async {
                 match (&mut self.grouped, &mut self.follower) {
@@ -171,7 +183,7 @@ impl Connection {
                     Ok(Incoming::Binary(_)) => Wake::NotText,
                     Err(ended) => return End::Client(ended),
                 },
-                () = &mut shutdown => return End::Reconnect,
+                ending = &mut ending => return ending.into(),
             };
             if let Err(end) = self.answer(woken).await {
                 return end;
@@ -248,7 +260,7 @@ impl Connection {
         if turn > now {
             tokio::select! {
                 () = sleep_until(turn) => {}
-                () = self.state.shutting_down() => return Err(End::Reconnect),
+                ending = self.state.ending(&self.pass) => return Err(ending.into()),
             }
         }
         Ok(())

@@ -1,15 +1,17 @@
-//! From a request to a pass: the workspace in its path, the peer it came from, the check.
+//! From a request to a pass: the workspace in its path, its caller, the check.
 
 use axum::extract::{ConnectInfo, FromRef, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use crate::actors::directory::Workspace;
 use crate::actors::node::OpenError;
+use crate::gateway::http::access::Access;
 use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::state::SharedState;
+use earcon_identity::Permission;
 use earcon_model::WorkspaceId;
-use earcon_tenancy::WorkspacePass;
+use earcon_tenancy::{Denied, WorkspacePass};
 
 /// Proof that the request may touch the workspace its path names. Extracting it is the check.
 pub(crate) struct Authorized {
@@ -20,7 +22,8 @@ impl Authorized {
     /// The check for a workspace that the path does not name.
     ///
     /// # Errors
-    /// 403 when the request may not touch the workspace.
+    /// 401 for an unknown caller, 403 for one who lacks the right, and 404 if the workspace is not
+    /// theirs at all.
     pub(crate) async fn for_workspace(
         parts: &mut Parts,
         state: &SharedState,
@@ -29,14 +32,31 @@ impl Authorized {
         let ConnectInfo(peer) = ConnectInfo::<Peer>::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
-        let admitted = state.access.admit(peer.address().ip(), &workspace);
-        let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
+        let access = Access::from_request_parts(parts, state).await?;
+        let (caller, permission) = (access.caller()?, access.permission()?);
+        let pass = match state.access.admit(caller, &workspace, permission, state.clock.now_ms()) {
+            Ok(pass) => pass,
+            // A workspace of others and one that does not exist get the same answer.
+            Err(Denied::Hidden) => return Err(OpenError::Unknown(workspace).into()),
+            Err(denied) => return Err(denied.into()),
+        };
         Ok(Self { pass: pass.of_sender(peer.sender()) })
     }
 
     /// The pass.
     pub(crate) fn pass(&self) -> &WorkspacePass {
         &self.pass
+    }
+
+    /// Checks that the caller may hear this mix.
+    ///
+    /// # Errors
+    /// 403 for a key that is limited to another one.
+    pub(crate) fn may_hear(&self, mix: &str) -> Result<(), Problem> {
+        if self.pass.may_hear(mix) {
+            return Ok(());
+        }
+        Err(Problem::new(Kind::Forbidden, format!("the key does not permit the mix {mix:?}")))
     }
 
     /// The workspace, on whatever node it runs.
@@ -52,11 +72,12 @@ impl Authorized {
 /// 404, with the ways to create the workspace that are open to the client.
 pub(crate) fn no_such_workspace(state: &SharedState, pass: &WorkspacePass) -> Problem {
     let id = pass.workspace();
-    let advice = match state.creators.may_create(pass.principal()) {
-        Ok(()) => format!(
+    let may_create = pass.has(Permission::ManageWorkspaces) && state.creators.may_create(pass.principal()).is_ok();
+    let advice = match may_create {
+        true => format!(
             "create it with `earcon workspaces create {id}`, PUT /api/v1/workspaces/{id} or the setting workspaces.names"
         ),
-        Err(_) => "only the server's settings create workspaces: workspaces.names".to_owned(),
+        false => return OpenError::Unknown(id.clone()).into(),
     };
     Problem::new(Kind::NotFound, format!("{}; {advice}", OpenError::Unknown(id.clone())))
 }

@@ -21,6 +21,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 pub(crate) enum Kind {
     BadRequest,
     NothingAccepted,
+    Unauthorised,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -39,9 +40,10 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Kind; 16] = [
+    pub(crate) const ALL: [Kind; 17] = [
         Kind::BadRequest,
         Kind::NothingAccepted,
+        Kind::Unauthorised,
         Kind::Forbidden,
         Kind::NotFound,
         Kind::MethodNotAllowed,
@@ -67,6 +69,7 @@ impl Kind {
         match self {
             Kind::BadRequest => ("bad-request", "The request is not understood", StatusCode::BAD_REQUEST),
             Kind::NothingAccepted => ("nothing-accepted", "No sample was accepted", StatusCode::BAD_REQUEST),
+            Kind::Unauthorised => ("unauthorised", "The caller is not known", StatusCode::UNAUTHORIZED),
             Kind::Forbidden => ("forbidden", "This is not allowed", StatusCode::FORBIDDEN),
             Kind::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
             Kind::MethodNotAllowed => {
@@ -222,6 +225,9 @@ fn answer(status: StatusCode, body: impl IntoResponse, retry_after: Option<u64>)
     let mut response = (status, body).into_response();
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"earcon\""));
     }
     if status == StatusCode::REQUEST_TIMEOUT {
         // The rest of the request never becomes another one.

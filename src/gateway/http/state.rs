@@ -14,6 +14,17 @@ use earcon_tenancy::{Authorizer, Creators, WorkspacePass};
 
 /// The reason of a close after a deletion.
 pub(crate) const DELETED: &str = "the workspace was deleted";
+/// The reason of a close after a key, a session or a right was withdrawn.
+pub(crate) const WITHDRAWN: &str = "the access was withdrawn or has expired";
+
+/// Why a stream ends before its client leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The server shuts down.
+    Shutdown,
+    /// The caller may no longer have it.
+    Withdrawn,
+}
 
 /// The shared state. Cheap to clone: every connection holds one.
 #[derive(Clone)]
@@ -21,7 +32,7 @@ pub(crate) struct SharedState(Arc<SharedParts>);
 
 /// The parts of the shared state.
 pub(crate) struct SharedParts {
-    /// Decides which workspaces a peer may touch.
+    /// Decides who a caller is, and what they may do.
     pub(crate) access: Authorizer,
     /// Decides who may create workspaces.
     pub(crate) creators: Creators,
@@ -66,6 +77,14 @@ impl SharedState {
     /// Whether a workspace whose connections end is deleted, or is being deleted.
     pub(crate) fn is_deleted(&self, pass: &WorkspacePass) -> bool {
         self.directory.is_deleted(pass)
+    }
+
+    /// Completes when a stream that this pass began must end.
+    pub(crate) async fn ending(&self, pass: &WorkspacePass) -> Ending {
+        tokio::select! {
+            () = self.shutting_down() => Ending::Shutdown,
+            () = self.access.withdrawn(pass, &*self.clock) => Ending::Withdrawn,
+        }
     }
 
     /// Completes when the server shuts down.

@@ -129,7 +129,7 @@ pub(crate) async fn begin(
     parsed: ParsedBatch,
     arrival: Arrival,
 ) -> Result<Committing, Refused> {
-    let (batches, unparsed, stated) = count_parsed(parsed);
+    let (batches, unparsed, stated) = count_parsed(pass, parsed);
     let (meanings, pass) = (state.meanings.clone(), pass.clone());
     if batches.is_empty() {
         let replaced = Replaced::default();
@@ -174,7 +174,7 @@ pub(crate) async fn submit_with_retry(
     arrival: Arrival,
     retry: RetryLimits,
 ) -> Result<Submitted, GaveUp> {
-    let (mut batches, unparsed, meanings) = count_parsed(parsed);
+    let (mut batches, unparsed, meanings) = count_parsed(pass, parsed);
     if batches.is_empty() {
         return Ok(Submitted { unparsed, ..Submitted::default() });
     }
@@ -208,11 +208,31 @@ pub(crate) async fn submit_with_retry(
 
 /// Counts what the parser refused and ignored. Returns the rows to commit, the refused ones, and
 /// the meanings that senders stated.
-fn count_parsed(parsed: ParsedBatch) -> (Vec<KpiBatch>, Vec<RejectedRow>, Vec<(KpiName, Meaning)>) {
+fn count_parsed(
+    pass: &WorkspacePass,
+    mut parsed: ParsedBatch,
+) -> (Vec<KpiBatch>, Vec<RejectedRow>, Vec<(KpiName, Meaning)>) {
+    if pass.is_limited_to_some_kpis() {
+        withhold(pass, &mut parsed);
+    }
     let ParsedBatch { batches, rejected, ignored, meanings } = parsed;
     count(Metric::IngestIgnored, ignored as u64);
     count(Metric::IngestRejected, rejected.len() as u64);
     (batches, rejected, meanings)
+}
+
+/// Refuses the rows of KPIs that the key of the request does not permit.
+fn withhold(pass: &WorkspacePass, parsed: &mut ParsedBatch) {
+    parsed.meanings.retain(|(kpi, _)| pass.may_touch(kpi));
+    let (kept, foreign) = std::mem::take(&mut parsed.batches).into_iter().partition(|batch| pass.may_touch(&batch.kpi));
+    parsed.batches = kept;
+    for batch in foreign {
+        let batch: KpiBatch = batch;
+        let error = format!("the key does not permit the KPI {}", batch.kpi);
+        let rows = batch.rows().chain(batch.end_rows());
+        parsed.rejected.extend(rows.map(|row| RejectedRow { row, error: error.clone() }));
+    }
+    parsed.rejected.sort_by_key(|rejected| rejected.row);
 }
 
 /// Counts the rows of a batch that was refused as a whole. A workspace that restarts refuses none.

@@ -21,7 +21,7 @@ use super::target::{IngestParams, OwnParams};
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
-use crate::gateway::http::state::SharedState;
+use crate::gateway::http::state::{Ending, SharedState, WITHDRAWN};
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::MessageFrame;
 use earcon_model::Arrival;
@@ -66,13 +66,16 @@ enum End {
     Client(Ended),
     /// The server shuts down.
     Restart,
+    /// The client may no longer send.
+    Withdrawn,
 }
 
 async fn serve(mut socket: Socket, connection: Connection) {
     let mut answers = Answers::new();
     let mut frames = Vec::new();
-    let shutdown = connection.state.shutting_down();
-    tokio::pin!(shutdown);
+    let (state, pass) = (connection.state.clone(), connection.authorized.pass().clone());
+    let ending = state.ending(&pass);
+    tokio::pin!(ending);
     let end = loop {
         tokio::select! {
             Some(answer) = answers.next(), if !answers.is_empty() => {
@@ -90,7 +93,10 @@ async fn serve(mut socket: Socket, connection: Connection) {
                 }
                 Err(ended) => break End::Client(ended),
             },
-            () = &mut shutdown => break End::Restart,
+            ending = &mut ending => break match ending {
+                Ending::Shutdown => End::Restart,
+                Ending::Withdrawn => End::Withdrawn,
+            },
         }
         if socket.send(&frames).await.is_err() {
             break End::Client(Ended::Gone);
@@ -106,6 +112,7 @@ async fn serve(mut socket: Socket, connection: Connection) {
     }
     match end {
         End::Client(ended) => socket.end(ended).await,
+        End::Withdrawn => socket.close(CloseCode::Policy, WITHDRAWN).await,
         End::Restart => socket.close(CloseCode::Restart, "restarting; connect again").await,
     }
 }

@@ -1,0 +1,156 @@
+//! Who a request comes from, and what its route asks of them.
+//!
+//! [`check`] runs before every route. It reads the credentials once, and looks up what the route
+//! needs in one table, so a route without an entry is refused. Handlers get passes from
+//! [`Authorized`](super::auth::Authorized), which asks for exactly that right.
+
+mod credentials;
+pub(crate) mod csrf;
+pub(crate) mod routes;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::connection::Peer;
+use super::problem::{Kind, Problem};
+use crate::telemetry::{Metric, count};
+use credentials::Credentials;
+pub(crate) use credentials::{COOKIE, SECURE_COOKIE};
+use earcon_identity::Permission;
+use earcon_model::Clock;
+use earcon_tenancy::{Authorizer, Caller, Denied, Shown};
+use routes::Need;
+
+/// What the check needs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// Knows the accounts.
+    pub(crate) access: Authorizer,
+    /// Keys and sessions expire.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The caller of a request, and what its route needs. An extension of every request to a route.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    caller: Result<Caller, Denied>,
+    need: Need,
+}
+
+impl Access {
+    /// The caller.
+    ///
+    /// # Errors
+    /// 401 if the credentials are missing or wrong.
+    pub(crate) fn caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().map_err(|denied| denied.clone().into())
+    }
+
+    /// The right that the route needs in a workspace, or in an organisation.
+    ///
+    /// # Errors
+    /// 500 for a route that needs none: its handler asks for a pass that the table does not foresee.
+    pub(crate) fn permission(&self) -> Result<Permission, Problem> {
+        match self.need {
+            Need::Workspace(permission) | Need::Organisation(permission) => Ok(permission),
+            Need::Nothing | Need::Caller | Need::Server(_) => {
+                Err(Problem::new(Kind::Internal, "the server does not know what this address needs"))
+            }
+        }
+    }
+}
+
+/// Identifies the caller of a request, and refuses what its route does not permit.
+pub(crate) async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    // Without a route it is the dashboard's page or 404, which are for everybody.
+    let Some(route) = request.extensions().get::<MatchedPath>() else { return next.run(request).await };
+    let Some(need) = routes::need(request.method(), route.as_str()) else {
+        return not_allowed(route.as_str()).into_response();
+    };
+    let (mut parts, body) = request.into_parts();
+    match admit(&gate, need, &parts) {
+        Ok(access) => {
+            parts.extensions.insert(access);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The caller of a request, if it may go on. Rights in workspaces and organisations are checked when
+/// a handler takes its pass.
+fn admit(gate: &Gate, need: Need, parts: &Parts) -> Result<Access, Problem> {
+    let now_ms = gate.clock.now_ms();
+    let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.address().ip());
+    let peer = peer.ok_or_else(|| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
+    if need == Need::Nothing {
+        return Ok(Access { caller: Err(Denied::NoCredentials), need });
+    }
+    let caller = identify(gate, peer, parts, now_ms)?;
+    match (&caller, need) {
+        (Ok(caller), Need::Server(permission)) => gate.access.admit_to_server(caller, permission, now_ms)?,
+        (Err(denied), need) => {
+            count(Metric::CallersRefused, 1);
+            // Handlers of agents' protocols word the refusal themselves.
+            if need != Need::Workspace(Permission::Ingest) {
+                return Err(denied.clone().into());
+            }
+        }
+        _ => {}
+    }
+    Ok(Access { caller, need })
+}
+
+fn identify(gate: &Gate, peer: IpAddr, parts: &Parts, now_ms: i64) -> Result<Result<Caller, Denied>, Problem> {
+    let shown = Credentials::of(&parts.method, &parts.uri, &parts.headers)?;
+    let shown = match &shown {
+        Credentials::None => Shown::Nothing,
+        Credentials::Key(secret) => Shown::Key(secret.reveal()),
+        Credentials::Token(secret) => Shown::Token(secret.reveal()),
+        Credentials::Cookie(secret) => Shown::Cookie(secret.reveal()),
+        Credentials::Ticket(secret) => Shown::Ticket(secret.reveal()),
+    };
+    let caller = gate.access.identify(peer, &shown, now_ms);
+    if let (Ok(_), Shown::Cookie(token)) = (&caller, &shown) {
+        csrf::check(token, &parts.method, &parts.headers)?;
+    }
+    Ok(caller)
+}
+
+/// 405 with the methods that the table has for the route.
+fn not_allowed(route: &str) -> Response {
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let known = methods.iter().filter(|method| routes::need(method, route).is_some());
+    let mut allow: Vec<&str> = known.map(Method::as_str).collect();
+    if allow.contains(&"GET") {
+        allow.push("HEAD");
+    }
+    let problem = Problem::new(Kind::MethodNotAllowed, "see /api/v1/openapi.json for what each address takes");
+    ([(header::ALLOW, allow.join(","))], problem).into_response()
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let kind = match denied {
+            Denied::NoCredentials | Denied::Unknown(_) => Kind::Unauthorised,
+            Denied::Elsewhere(_) | Denied::Lacks(_) => Kind::Forbidden,
+            Denied::Hidden => Kind::NotFound,
+        };
+        Problem::new(kind, denied.to_string())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Access {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let access = parts.extensions.get::<Access>().cloned();
+        access.ok_or_else(|| Problem::new(Kind::Internal, "the server did not check who asks"))
+    }
+}
