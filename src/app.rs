@@ -41,7 +41,7 @@ use crate::services::meanings::MeaningService;
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
-use earcon_tenancy::{Accounts, Authorizer, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// A running server.
 pub struct App {
@@ -78,8 +78,7 @@ impl App {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let clock = overrides.clock.clone();
-        let accounts = Accounts::new(config.accounts.required, session_policy(&config.accounts));
-        let authorizer = Authorizer::with(accounts);
+        let authorizer = Authorizer::for_accounts(config.accounts.required);
         let opened = backends::open(config).await?;
         let Started { node, directory, member, context } =
             node::start(config, overrides, &opened, authorizer.clone()).await?;

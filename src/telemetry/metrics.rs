@@ -136,7 +136,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 58] = [
+    pub const ALL: [Metric; 59] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,

@@ -206,19 +206,8 @@ impl Tokens {
         (self.keys.sign(&claims), ticket)
     }
 
-    /// Reads a ticket. The caller compares its workspace and purpose with those of the stream, and
-    /// takes it from [`UsedTickets`], which makes it good for one use.
-    ///
-    /// # Errors
-    /// [`TokenRefused`].
-    pub fn open_ticket(&self, token: &str, now_ms: i64) -> Result<Ticket, TokenRefused> {
-        let claims: TicketClaims = self.read(token, TICKET_AUDIENCE)?;
-        in_time((claims.nbf, claims.exp), TICKET_LIFE_MS, now_ms)?;
-        let (id, holder, workspace, purpose) = (claims.jti, claims.sub, claims.wsp, claims.use_for);
-        Ok(Ticket { id, holder, workspace, purpose, expires_ms: claims.exp * 1_000 })
-    }
-
-    /// Reads a ticket for one workspace and purpose.
+    /// Reads a ticket for one workspace and purpose. The caller takes it from [`UsedTickets`],
+    /// which makes it good for one use.
     ///
     /// # Errors
     /// [`TokenRefused::Audience`] for another workspace or purpose; [`TokenRefused`].
@@ -228,9 +217,13 @@ impl Tokens {
         (workspace, purpose): (&WorkspaceId, Purpose),
         now_ms: i64,
     ) -> Result<Ticket, TokenRefused> {
-        let ticket = self.open_ticket(token, now_ms)?;
-        let fits = ticket.workspace == *workspace && ticket.purpose == purpose;
-        if fits { Ok(ticket) } else { Err(TokenRefused::Audience) }
+        let claims: TicketClaims = self.read(token, TICKET_AUDIENCE)?;
+        in_time((claims.nbf, claims.exp), TICKET_LIFE_MS, now_ms)?;
+        if claims.wsp != *workspace || claims.use_for != purpose {
+            return Err(TokenRefused::Audience);
+        }
+        let (id, holder, workspace) = (claims.jti, claims.sub, claims.wsp);
+        Ok(Ticket { id, holder, workspace, purpose, expires_ms: claims.exp * 1_000 })
     }
 
     /// Checks everything but the times: `jsonwebtoken` would read a clock for them.

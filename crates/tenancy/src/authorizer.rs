@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use earcon_identity::token::Purpose;
-use earcon_identity::{self as identity, Credential, Permission, Permissions, Scope};
+use earcon_identity::{self as identity, AccountsView, Permission, Permissions, Scope};
 use earcon_model::{Clock, OrganisationId, WorkspaceId, WorkspaceKey};
 
-use crate::accounts::Accounts;
+use crate::accounts::KnownAccounts;
 use crate::pass::{OrganisationPass, WorkspacePass};
 use crate::principal::{Account, Caller, Denied, Principal, Shown};
 
@@ -21,9 +21,11 @@ const RECHECK: Duration = Duration::from_secs(2);
 /// The composition root makes one and hands it to the gateway and the actors. Code without one
 /// cannot obtain a pass. The private fields keep other crates from making one without
 /// [`Authorizer::new`]; a test allows that call only in the composition root and in tests.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Authorizer {
-    accounts: Accounts,
+    /// Every request needs credentials.
+    accounts_required: bool,
+    accounts: Arc<OnceLock<Arc<dyn KnownAccounts>>>,
     generations: Arc<RwLock<HashMap<WorkspaceId, Generation>>>,
 }
 
@@ -39,26 +41,38 @@ impl Authorizer {
     /// An authorizer without accounts, which admits this machine to everything.
     #[expect(clippy::new_without_default, reason = "a default would be a second way to make one")]
     pub fn new() -> Self {
-        Self::with(Accounts::not_required())
+        Self { accounts_required: false, accounts: Arc::default(), generations: Arc::default() }
     }
 
-    /// The authorizer of a process, for the composition root.
-    pub fn with(accounts: Accounts) -> Self {
-        Self { accounts, generations: Arc::default() }
+    /// The authorizer of a process, for the composition root. Until it has accounts, it knows none.
+    pub fn for_accounts(required: bool) -> Self {
+        Self { accounts_required: required, ..Self::new() }
+    }
+
+    /// From now on it knows these accounts. Only the first call has an effect.
+    pub fn know(&self, accounts: Arc<dyn KnownAccounts>) {
+        let _known_before = self.accounts.set(accounts).is_err();
+    }
+
+    /// Whether every request needs credentials.
+    pub fn are_accounts_required(&self) -> bool {
+        self.accounts_required
     }
 
     /// Who sends a request from `peer` that shows this. A ticket is used up.
     ///
     /// # Errors
     /// [`Denied::NoCredentials`], [`Denied::Unknown`] with the reason, or [`Denied::Elsewhere`].
-    pub fn identify(&self, peer: IpAddr, shown: &Shown<'_>, now_ms: i64) -> Result<Caller, Denied> {
+    pub fn identify(&self, peer: IpAddr, shown: &Shown<'_>) -> Result<Caller, Denied> {
+        let known = |who: Result<identity::Principal, String>| who.map_err(Denied::Unknown);
+        let accounts = || self.accounts.get().ok_or_else(|| Denied::Unknown("this server has no accounts yet".to_owned()));
         let (who, only) = match *shown {
             Shown::Nothing => return self.anonymous(peer),
-            Shown::Key(text) => (self.key(text, now_ms)?, None),
-            Shown::Token(text) | Shown::Cookie(text) => (self.token(text, now_ms)?, None),
-            Shown::Ticket(text) => {
-                let ticket = self.accounts.take_ticket(text, now_ms).map_err(Denied::Unknown)?;
-                (ticket.holder.into(), Some((ticket.workspace, permission_of(ticket.purpose))))
+            Shown::Key(text) => (known(accounts()?.of_key(text))?, None),
+            Shown::Token(text) | Shown::Cookie(text) => (known(accounts()?.of_token(text))?, None),
+            Shown::Ticket(text, workspace, purpose) => {
+                let who = known(accounts()?.of_ticket(text, workspace, purpose))?;
+                (who, Some((workspace.clone(), permission_of(purpose))))
             }
         };
         let account = self.account(who).ok_or_else(|| Denied::Unknown("the account was removed".to_owned()))?;
@@ -125,9 +139,9 @@ impl Authorizer {
             (Principal::Loopback | Principal::System, _) => Permissions::ALL,
             // A ticket opens a stream and nothing else.
             (Principal::Account(_), Some(_)) => Permissions::NONE,
-            (Principal::Account(account), None) => self
-                .accounts
-                .read(|view| view.authorise_organisation(account.who(), organisation, now_ms).permissions),
+            (Principal::Account(account), None) => {
+                self.read(|view| view.authorise_organisation(account.who(), organisation, now_ms).permissions)
+            }
         }
     }
 
@@ -136,9 +150,18 @@ impl Authorizer {
         match &caller.principal {
             Principal::Loopback | Principal::System => true,
             Principal::Account(account) => {
-                self.accounts.read(|view| view.knows_organisation(account.who(), organisation))
+                self.read(|view| view.knows_organisation(account.who(), organisation))
             }
         }
+    }
+
+    /// Whether a caller may make workspaces in any organisation.
+    pub fn may_create_somewhere(&self, caller: &Caller, now_ms: i64) -> bool {
+        let organisations: Vec<OrganisationId> =
+            self.read(|view| view.organisations().map(|organisation| organisation.id.clone()).collect());
+        let own = [OrganisationId::default_organisation()];
+        let mut all = organisations.iter().chain(&own);
+        all.any(|organisation| self.permissions_over(caller, organisation, now_ms).has(Permission::ManageWorkspaces))
     }
 
     /// Whether a workspace exists for a caller: they have any right there.
@@ -149,9 +172,9 @@ impl Authorizer {
     /// Whether a pass would still be given.
     pub fn holds(&self, pass: &WorkspacePass, now_ms: i64) -> bool {
         match (&pass.principal, pass.asked) {
-            (Principal::Account(account), Some(asked)) => self
-                .accounts
-                .read(|view| view.authorise(account.who(), pass.workspace(), now_ms).permissions.has(asked)),
+            (Principal::Account(account), Some(asked)) => {
+                self.read(|view| view.authorise(account.who(), pass.workspace(), now_ms).permissions.has(asked))
+            }
             _ => true,
         }
     }
@@ -159,12 +182,12 @@ impl Authorizer {
     /// Completes when a pass would no longer be given: within two seconds after a change on this
     /// node, or after the key or the session has expired.
     pub async fn withdrawn(&self, pass: &WorkspacePass, clock: &dyn Clock) {
-        if pass.principal.account().is_none() {
+        let (Some(_), Some(accounts)) = (pass.principal.account(), self.accounts.get()) else {
             return std::future::pending().await;
-        }
+        };
         // Boxed, because most streams of most servers never need the memory.
         Box::pin(async {
-            let mut changes = self.accounts.changes();
+            let mut changes = accounts.versions();
             while self.holds(pass, clock.now_ms()) {
                 tokio::select! {
                     changed = changes.changed() => if changed.is_err() { tokio::time::sleep(RECHECK).await },
@@ -228,8 +251,21 @@ impl Authorizer {
         generations.insert(key.workspace().clone(), latest);
     }
 
+    /// Reads the accounts. The default without any.
+    fn read<R: Default>(&self, reading: impl FnOnce(&AccountsView) -> R) -> R {
+        let (mut reading, mut result) = (Some(reading), R::default());
+        if let Some(accounts) = self.accounts.get() {
+            accounts.read(&mut |view| {
+                if let Some(reading) = reading.take() {
+                    result = reading(view);
+                }
+            });
+        }
+        result
+    }
+
     fn anonymous(&self, peer: IpAddr) -> Result<Caller, Denied> {
-        if self.accounts.are_required() {
+        if self.accounts_required {
             Err(Denied::NoCredentials)
         } else if peer.to_canonical().is_loopback() {
             Ok(Caller { principal: Principal::Loopback, only: None })
@@ -238,22 +274,8 @@ impl Authorizer {
         }
     }
 
-    fn key(&self, text: &str, now_ms: i64) -> Result<identity::Principal, Denied> {
-        let credential = Credential::parse(text).map_err(|error| Denied::Unknown(format!("the key is wrong: {error}")))?;
-        let known = self.accounts.read(|view| view.authenticate_key(&credential, now_ms));
-        known.map_err(|refused| Denied::Unknown(refused.to_string()))
-    }
-
-    fn token(&self, text: &str, now_ms: i64) -> Result<identity::Principal, Denied> {
-        let unknown = |reason: String| Denied::Unknown(reason);
-        let tokens = self.accounts.tokens().ok_or_else(|| unknown("this server has issued no tokens".to_owned()))?;
-        let token = tokens.read_access(text, now_ms).map_err(|refused| unknown(refused.to_string()))?;
-        let alive = self.accounts.read(|view| view.authenticate_session(&token, now_ms));
-        alive.map_err(|refused| unknown(refused.to_string()))
-    }
-
     fn account(&self, who: identity::Principal) -> Option<Account> {
-        self.accounts.read(|view| match who {
+        self.read(|view| match who {
             identity::Principal::User { user, .. } => {
                 let user = view.user(user)?;
                 Some(Account::new(who, user.name.as_str(), Scope::of(Permissions::ALL)))
@@ -267,12 +289,18 @@ impl Authorizer {
 
     fn permissions(&self, caller: &Caller, workspace: &WorkspaceId, now_ms: i64) -> Permissions {
         let Principal::Account(account) = &caller.principal else { return Permissions::ALL };
-        let permissions = self.accounts.read(|view| view.authorise(account.who(), workspace, now_ms).permissions);
+        let permissions = self.read(|view| view.authorise(account.who(), workspace, now_ms).permissions);
         match &caller.only {
             None => permissions,
             Some((only, permission)) if only == workspace => permissions.within(Permissions::of(&[*permission])),
             Some(_) => Permissions::NONE,
         }
+    }
+}
+
+impl std::fmt::Debug for Authorizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authorizer").field("accounts_required", &self.accounts_required).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use earcon_identity::token::Purpose;
 use earcon_identity::{self as identity, Permission, Scope};
 use earcon_model::WorkspaceId;
 
@@ -72,8 +73,8 @@ pub enum Shown<'a> {
     Token(&'a str),
     /// An access token in a cookie.
     Cookie(&'a str),
-    /// A ticket for one stream.
-    Ticket(&'a str),
+    /// A ticket, and the workspace and the kind of the stream that is asked for.
+    Ticket(&'a str, &'a WorkspaceId, Purpose),
 }
 
 /// The known caller of a request. Only the authoriser makes one.

@@ -39,7 +39,8 @@ pub(crate) async fn workspaces(State(state): State<ApiState>, access: Access) ->
     let all = state.directory.workspaces();
     let theirs = all.iter().filter(|id| state.access.sees(caller, id, now_ms));
     let workspaces = theirs.map(|id| Workspace { id: id.to_string() }).collect();
-    let may_create = state.creators.may_create(caller.principal()).is_ok() && state.access.may_create(caller, now_ms);
+    let may_create =
+        state.creators.may_create(caller.principal()).is_ok() && state.access.may_create_somewhere(caller, now_ms);
     Ok(json(&Workspaces { workspaces, may_create }))
 }
 

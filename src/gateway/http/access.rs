@@ -23,7 +23,8 @@ use crate::telemetry::{Metric, count};
 use credentials::Credentials;
 pub(crate) use credentials::{COOKIE, SECURE_COOKIE};
 use earcon_identity::Permission;
-use earcon_model::Clock;
+use earcon_identity::token::Purpose;
+use earcon_model::{Clock, WorkspaceId};
 use earcon_tenancy::{Authorizer, Caller, Denied, Shown};
 use routes::Need;
 
@@ -92,7 +93,7 @@ fn admit(gate: &Gate, need: Need, parts: &Parts) -> Result<Access, Problem> {
     if need == Need::Nothing {
         return Ok(Access { caller: Err(Denied::NoCredentials), need });
     }
-    let caller = identify(gate, peer, parts, now_ms)?;
+    let caller = identify(gate, peer, need, parts)?;
     match (&caller, need) {
         (Ok(caller), Need::Server(permission)) => gate.access.admit_to_server(caller, permission, now_ms)?,
         (Err(denied), need) => {
@@ -107,16 +108,37 @@ fn admit(gate: &Gate, need: Need, parts: &Parts) -> Result<Access, Problem> {
     Ok(Access { caller, need })
 }
 
-fn identify(gate: &Gate, peer: IpAddr, parts: &Parts, now_ms: i64) -> Result<Result<Caller, Denied>, Problem> {
-    let shown = Credentials::of(&parts.method, &parts.uri, &parts.headers)?;
-    let shown = match &shown {
-        Credentials::None => Shown::Nothing,
-        Credentials::Key(secret) => Shown::Key(secret.reveal()),
-        Credentials::Token(secret) => Shown::Token(secret.reveal()),
-        Credentials::Cookie(secret) => Shown::Cookie(secret.reveal()),
-        Credentials::Ticket(secret) => Shown::Ticket(secret.reveal()),
+/// The stream that a request with a ticket asks for. `None` for other requests.
+fn ticket_target(need: Need, parts: &Parts) -> Option<(WorkspaceId, Purpose)> {
+    let rest = parts.uri.path().strip_prefix("/api/v1/workspaces/")?;
+    let (workspace, route) = rest.split_once('/')?;
+    let purpose = match (need, route) {
+        (Need::Workspace(Permission::Read), "events") => Purpose::Events,
+        (Need::Workspace(Permission::Ingest), "kpis/ingest") => Purpose::Ingest,
+        (Need::Workspace(Permission::Listen), route) if route.ends_with("/live") || route.ends_with("/live.ogg") => {
+            Purpose::Audio
+        }
+        _ => return None,
     };
-    let caller = gate.access.identify(peer, &shown, now_ms);
+    Some((WorkspaceId::new(workspace).ok()?, purpose))
+}
+
+fn identify(gate: &Gate, peer: IpAddr, need: Need, parts: &Parts) -> Result<Result<Caller, Denied>, Problem> {
+    let shown = Credentials::of(&parts.method, &parts.uri, &parts.headers)?;
+    let target = ticket_target(need, parts);
+    let shown = match (&shown, &target) {
+        (Credentials::None, _) => Shown::Nothing,
+        (Credentials::Key(secret), _) => Shown::Key(secret.reveal()),
+        (Credentials::Token(secret), _) => Shown::Token(secret.reveal()),
+        (Credentials::Cookie(secret), _) => Shown::Cookie(secret.reveal()),
+        (Credentials::Ticket(secret), Some((workspace, purpose))) => {
+            Shown::Ticket(secret.reveal(), workspace, *purpose)
+        }
+        (Credentials::Ticket(_), None) => {
+            return Ok(Err(Denied::Unknown("a ticket opens a stream and nothing else".to_owned())));
+        }
+    };
+    let caller = gate.access.identify(peer, &shown);
     if let (Ok(_), Shown::Cookie(token)) = (&caller, &shown) {
         csrf::check(token, &parts.method, &parts.headers)?;
     }

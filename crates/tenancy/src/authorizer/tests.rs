@@ -7,7 +7,7 @@ fn local() -> (Authorizer, WorkspaceId) {
 #[test]
 fn without_accounts_only_this_machine_is_let_in() {
     let (authorizer, workspace) = local();
-    let identify = |peer: &str| authorizer.identify(peer.parse().unwrap(), &Shown::Nothing, 0);
+    let identify = |peer: &str| authorizer.identify(peer.parse().unwrap(), &Shown::Nothing);
     for here in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
         let caller = identify(here).unwrap();
         let pass = authorizer.admit(&caller, &workspace, Permission::DeleteData, 0).unwrap();
@@ -19,11 +19,11 @@ fn without_accounts_only_this_machine_is_let_in() {
 
 #[test]
 fn with_accounts_nobody_is_let_in_without_credentials() {
-    let authorizer = Authorizer::with(Accounts::new(true, Default::default()));
+    let (authorizer, workspace) = (Authorizer::for_accounts(true), WorkspaceId::new("local").unwrap());
     let here = "127.0.0.1".parse().unwrap();
-    assert_eq!(authorizer.identify(here, &Shown::Nothing, 0).unwrap_err(), Denied::NoCredentials);
-    for shown in [Shown::Key("ek_x"), Shown::Token("a.b.c"), Shown::Cookie(""), Shown::Ticket("t")] {
-        assert!(matches!(authorizer.identify(here, &shown, 0), Err(Denied::Unknown(_))));
+    assert_eq!(authorizer.identify(here, &Shown::Nothing).unwrap_err(), Denied::NoCredentials);
+    for shown in [Shown::Key("ek_x"), Shown::Token("a.b.c"), Shown::Cookie(""), Shown::Ticket("t", &workspace, Purpose::Audio)] {
+        assert!(matches!(authorizer.identify(here, &shown), Err(Denied::Unknown(_))));
     }
 }
 
