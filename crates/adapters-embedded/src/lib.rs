@@ -7,6 +7,8 @@
 //! Deliberately absent: background threads of this crate (fjall has its own for compaction), and a
 //! cache of data that fjall caches already.
 
+mod account_store;
+mod audit_log;
 mod data_dir;
 mod database;
 mod disk;
@@ -14,6 +16,7 @@ pub mod doctor;
 mod event_log;
 mod meta_store;
 mod open_error;
+mod records;
 mod repairs;
 mod series_store;
 mod settings;
@@ -27,6 +30,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use account_store::EmbeddedAccounts;
+use audit_log::EmbeddedAudit;
 use database::Database;
 pub use database::{DatabaseMemory, Finding};
 pub use disk::Disk;
@@ -36,11 +41,12 @@ pub use event_log::repair::Repaired;
 pub use event_log::report::LogReport;
 use meta_store::EmbeddedMeta;
 pub use open_error::OpenError;
+use records::Records;
 use series_store::EmbeddedSeries;
 pub use settings::EmbeddedSettings;
 use snapshot_store::EmbeddedSnapshots;
 
-use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, SnapshotStore};
+use earcon_ports::{AccountStore, AuditLog, ErrorKind, EventLog, MetaStore, PortError, SeriesStore, SnapshotStore};
 
 /// Longest wait of `close` for other users of the directory.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -74,14 +80,14 @@ impl Keeper {
     }
 }
 
-/// The four ports over one data directory.
+/// The ports over one data directory.
 ///
 /// The directory stays locked until this value and every port handed out are dropped.
 pub struct EmbeddedStore {
     database: Arc<Database>,
     log: Arc<EmbeddedLog>,
     series: Arc<EmbeddedSeries>,
-    meta: Arc<EmbeddedMeta>,
+    records: Arc<Records>,
     snapshots: Arc<EmbeddedSnapshots>,
 }
 
@@ -97,7 +103,7 @@ impl EmbeddedStore {
         Ok(Self {
             log,
             series: Arc::new(EmbeddedSeries::new(database.clone())),
-            meta: Arc::new(EmbeddedMeta::new(database.clone())),
+            records: Records::new(database.clone()),
             snapshots: Arc::new(EmbeddedSnapshots::new(database.clone())),
             database,
         })
@@ -133,7 +139,17 @@ impl EmbeddedStore {
 
     /// The settings of all workspaces.
     pub fn meta_store(&self) -> Arc<dyn MetaStore> {
-        self.meta.clone()
+        Arc::new(EmbeddedMeta::new(self.records.clone()))
+    }
+
+    /// The accounts of the installation.
+    pub fn account_store(&self) -> Arc<dyn AccountStore> {
+        Arc::new(EmbeddedAccounts::new(self.records.clone()))
+    }
+
+    /// The audit logs of all organisations.
+    pub fn audit_log(&self) -> Arc<dyn AuditLog> {
+        Arc::new(EmbeddedAudit::new(self.records.clone()))
     }
 
     /// The scoring snapshots of all workspaces.
@@ -149,9 +165,9 @@ impl EmbeddedStore {
     /// `Unavailable` when the disk refuses the write, or when the directory is still in use after a
     /// few seconds.
     pub async fn close(self) -> Result<(), PortError> {
-        let Self { log, series, meta, snapshots, database } = self;
+        let Self { log, series, records, snapshots, database } = self;
         let marked = log.record_ends().await;
-        drop((log, series, meta, snapshots));
+        drop((log, series, records, snapshots));
         // A full disk takes no record of the logs' ends. Their marks have them.
         let marked = marked.or_else(|error| if error.kind == ErrorKind::StorageFull { Ok(()) } else { Err(error) });
         let synced = {

@@ -4,12 +4,16 @@
 //! A suite only checks behaviour that the port's documentation states. It may run against a store
 //! that others use too: every case works in a workspace of its own.
 
+mod account_store;
+mod audit_log;
 mod event_log;
 mod meta_store;
 mod registry;
 mod series_store;
 mod snapshot_store;
 
+pub use account_store::account_store;
+pub use audit_log::audit_log;
 pub use event_log::{event_log, shared_log};
 pub use meta_store::meta_store;
 pub use registry::registry;

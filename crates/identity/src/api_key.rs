@@ -1,7 +1,7 @@
 //! API keys, `ek_<id>_<secret>`: what programs send.
 //!
-//! A key may do at most as much as its owner may do now. A user who gets a lower role or is disabled
-//! takes the rights of their keys along, although the records of the keys still list more.
+//! A key may do at most as much as its owner may do now. A user who gets a lower role, or is
+//! disabled, takes the rights of their keys along, although the records of the keys list more.
 
 mod scope;
 

@@ -107,6 +107,8 @@ pub struct AuditRecord {
     pub seq: u64,
     /// The hash of the record before it.
     pub previous: Hash,
+    /// The newest version of the accounts that this record or one before it names.
+    pub changes: u64,
     /// What happened.
     pub entry: AuditEntry,
 }

@@ -102,6 +102,28 @@ impl RecordKey {
         Self::Mapping(base32::encode(&digest(b"earcon issuer", &[issuer.as_bytes()])).into())
     }
 
+    /// Reads a key of the store. `None` for a text that no record has.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once('/').unwrap_or((text, ""));
+        let key = match kind {
+            "organisation" => Self::Organisation(OrganisationId::new(name).ok()?),
+            "user" => Self::User(UserId::parse(name).ok()?),
+            "member" => {
+                let (organisation, user) = name.split_once('/')?;
+                Self::Membership(OrganisationId::new(organisation).ok()?, UserId::parse(user).ok()?)
+            }
+            "service" => Self::ServiceAccount(ServiceAccountId::parse(name).ok()?),
+            "key" => Self::ApiKey(KeyId::parse(name).ok()?),
+            "session" => Self::Session(SessionId::parse(name).ok()?),
+            "invitation" => Self::Invitation(InvitationId::parse(name).ok()?),
+            "mapping" => Self::Mapping(name.into()),
+            "owner-link" => Self::OwnerLink,
+            "signing-keys" => Self::SigningKeys,
+            _ => return None,
+        };
+        (key.text() == text).then_some(key)
+    }
+
     /// The key in the store. Different records have different keys.
     pub fn text(&self) -> String {
         match self {

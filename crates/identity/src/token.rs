@@ -142,28 +142,23 @@ struct TicketClaims {
 }
 
 /// Makes and reads the tokens of one installation.
-#[derive(Debug, Clone)]
-pub struct Tokens {
-    issuer: String,
-    keys: SigningKeys,
+#[derive(Debug, Clone, Copy)]
+pub struct Tokens<'a> {
+    issuer: &'a str,
+    keys: &'a SigningKeys,
 }
 
-impl Tokens {
+impl<'a> Tokens<'a> {
     /// The tokens of the installation that calls itself `issuer`.
-    pub fn new(issuer: impl Into<String>, keys: SigningKeys) -> Self {
-        Self { issuer: issuer.into(), keys }
-    }
-
-    /// The keys.
-    pub fn keys(&self) -> &SigningKeys {
-        &self.keys
+    pub fn new(issuer: &'a str, keys: &'a SigningKeys) -> Self {
+        Self { issuer, keys }
     }
 
     /// An access token of a session, valid for [`ACCESS_LIFE_MS`].
     pub fn access(&self, user: UserId, session: SessionId, now_ms: i64) -> (String, AccessToken) {
         let (nbf, exp) = span(now_ms, ACCESS_LIFE_MS);
         let claims = AccessClaims {
-            iss: self.issuer.clone(),
+            iss: self.issuer.to_owned(),
             aud: ACCESS_AUDIENCE.to_owned(),
             sub: user,
             sid: session,
@@ -194,7 +189,7 @@ impl Tokens {
         let (nbf, exp) = span(now_ms, TICKET_LIFE_MS);
         let ticket = Ticket { id, holder, workspace, purpose, expires_ms: exp * 1_000 };
         let claims = TicketClaims {
-            iss: self.issuer.clone(),
+            iss: self.issuer.to_owned(),
             aud: TICKET_AUDIENCE.to_owned(),
             sub: holder,
             jti: id,
@@ -246,7 +241,7 @@ impl Tokens {
         }
         let key = self.keys.find(header.kid.as_deref().unwrap_or_default()).ok_or(TokenRefused::Key)?;
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[&self.issuer]);
+        validation.set_issuer(&[self.issuer]);
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "nbf", "exp"]);
         (validation.validate_exp, validation.validate_nbf) = (false, false);

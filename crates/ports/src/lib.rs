@@ -2,9 +2,12 @@
 //! contract suite (`earcon-contract`) that every adapter runs.
 //!
 //! Every method that touches tenant data takes a [`WorkspacePass`](earcon_tenancy::WorkspacePass)
-//! and sees only that workspace. Methods may block on I/O only inside the future they return.
+//! and sees only that workspace. Accounts are no workspace's data: their methods take an
+//! [`AccountsPass`](earcon_tenancy::AccountsPass). Methods may block on I/O only inside the future they return.
 //! Adapters move blocking work off the runtime.
 
+mod account_store;
+mod audit_log;
 mod epochs;
 mod error;
 mod event_log;
@@ -16,6 +19,8 @@ mod secret;
 mod series_store;
 mod snapshot_store;
 
+pub use account_store::AccountStore;
+pub use audit_log::{AuditLine, AuditLog};
 pub use epochs::{EpochStart, Epochs};
 pub use error::{ErrorKind, PortError};
 pub use event_log::{EventLog, Followed, Following, LogHead, OPENING_RECORD, Page, SharedLog};

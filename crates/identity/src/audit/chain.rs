@@ -6,7 +6,7 @@ use earcon_model::OrganisationId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::{AuditEntry, AuditRecord, FORMAT};
+use super::{AuditEntry, AuditRecord, FORMAT, NotARecord};
 
 /// The SHA-256 of a line. Written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,20 +65,34 @@ pub struct Head {
     pub seq: u64,
     /// Its hash.
     pub hash: Hash,
+    /// The newest version of the accounts that a record names; 0 without one. A writer that repeats
+    /// itself finds out that its record is there.
+    pub changes: u64,
 }
 
 impl Head {
+    /// The head at a line that was read.
+    ///
+    /// # Errors
+    /// [`NotARecord`].
+    pub fn at(line: &str) -> Result<Self, NotARecord> {
+        let record = AuditRecord::read(line)?;
+        Ok(Self { seq: record.seq, hash: Hash::of(line.as_bytes()), changes: record.changes })
+    }
+
     /// The head of the empty chain of an organisation. It differs between organisations, so that
     /// two chains cannot be exchanged.
     pub fn empty(organisation: &OrganisationId) -> Self {
-        Self { seq: 0, hash: Hash::of(format!("earcon audit {organisation}").as_bytes()) }
+        Self { seq: 0, hash: Hash::of(format!("earcon audit {organisation}").as_bytes()), changes: 0 }
     }
 
     /// The next record and the head after it. Texts of the entry are bounded.
     pub fn next(&self, organisation: &OrganisationId, entry: AuditEntry) -> (AuditRecord, Self) {
         let (organisation, entry) = (organisation.clone(), entry.bounded());
-        let record = AuditRecord { format: FORMAT, organisation, seq: self.seq + 1, previous: self.hash, entry };
-        let head = Self { seq: record.seq, hash: Hash::of(record.line().as_bytes()) };
+        let changes = self.changes.max(entry.change.unwrap_or(0));
+        let record =
+            AuditRecord { format: FORMAT, organisation, seq: self.seq + 1, previous: self.hash, changes, entry };
+        let head = Self { seq: record.seq, hash: Hash::of(record.line().as_bytes()), changes };
         (record, head)
     }
 }
@@ -160,7 +174,7 @@ pub fn verify<'a>(
         if record.previous != head.hash {
             return broken(seq, What::Previous);
         }
-        head = Head { seq, hash: Hash::of(line.as_bytes()) };
+        head = Head { seq, hash: Hash::of(line.as_bytes()), changes: record.changes };
         if let Some(what) = anchored(&head) {
             return broken(seq, what);
         }

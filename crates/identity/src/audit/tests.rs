@@ -39,11 +39,14 @@ fn check(lines: &[String], anchors: &[Head]) -> Result<Head, (u64, What)> {
 fn record_is_one_line_with_the_hash_of_the_line_before() {
     let (lines, heads) = chain(2);
     assert!(lines[1].starts_with(&format!(
-        r#"{{"format":1,"organisation":"acme","seq":2,"previous":"{}","entry":{{"at_ms":1002,"actor":{{"kind":"user""#,
+        r#"{{"format":1,"organisation":"acme","seq":2,"previous":"{}","changes":7,"entry":{{"at_ms":1002,"actor":{{"kind":"user""#,
         Hash::of(lines[0].as_bytes())
     )));
     assert_eq!(AuditRecord::read(&lines[1]).unwrap().line(), lines[1]);
     assert_eq!(check(&lines, &[]), Ok(heads[2]));
+    assert_eq!(Head::at(&lines[1]), Ok(heads[2]));
+    let (record, head) = heads[2].next(&acme(), AuditEntry { change: None, ..entry(3) });
+    assert_eq!((record.changes, head.changes, Head::at(&record.line())), (7, 7, Ok(head)));
     // Of coreutils: printf 'earcon audit acme' | sha256sum
     assert_eq!(heads[0].seq, 0);
     assert_eq!(Hash::parse(&heads[0].hash.to_string()), Some(heads[0].hash));

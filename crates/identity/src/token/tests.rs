@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -10,8 +12,13 @@ fn key(number: u8) -> SigningKey {
     SigningKey::from_random([number; 8], [number; 32], NOW_MS)
 }
 
-fn tokens() -> Tokens {
-    Tokens::new("earcon:test", SigningKeys::new(key(1)))
+fn keys() -> &'static SigningKeys {
+    static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| SigningKeys::new(key(1)));
+    &KEYS
+}
+
+fn tokens() -> Tokens<'static> {
+    Tokens::new("earcon:test", keys())
 }
 
 fn user() -> (UserId, SessionId) {
@@ -22,7 +29,7 @@ fn shop() -> WorkspaceId {
     WorkspaceId::new("acme.shop").unwrap()
 }
 
-fn ticket(tokens: &Tokens) -> String {
+fn ticket(tokens: &Tokens<'_>) -> String {
     let (user, session) = user();
     let holder = Holder::Session(user, session);
     tokens.ticket(TicketId::from_random([4; 10]), holder, (shop(), Purpose::Events), NOW_MS).0
@@ -198,18 +205,19 @@ fn memory_of_used_tickets_is_bounded_and_forgets_only_expired_ones() {
 fn two_signing_keys_are_valid_at_once() {
     let (user, session) = user();
     let old = tokens().access(user, session, NOW_MS).0;
-    let keys = tokens().keys().rotate(key(2));
-    let rotated = Tokens::new("earcon:test", keys.clone());
+    let rotated_keys = keys().rotate(key(2));
+    let rotated = Tokens::new("earcon:test", &rotated_keys);
     assert!(rotated.read_access(&old, NOW_MS).is_ok());
     let new = rotated.access(user, session, NOW_MS).0;
     assert!(rotated.read_access(&new, NOW_MS).is_ok());
     assert_eq!(refused(&new), TokenRefused::Key, "a node that has not read the new key yet");
-    let twice = Tokens::new("earcon:test", keys.rotate(key(3)));
+    let keys_twice = rotated_keys.rotate(key(3));
+    let twice = Tokens::new("earcon:test", &keys_twice);
     assert_eq!(twice.read_access(&old, NOW_MS), Err(TokenRefused::Key));
-    assert!(tokens().keys().may_rotate(NOW_MS) && !keys.may_rotate(NOW_MS + 1_000));
-    assert!(keys.may_rotate(NOW_MS + ACCESS_LIFE_MS + 2 * LEEWAY_MS));
-    let text = serde_json::to_string(&keys).unwrap();
+    assert!(keys().may_rotate(NOW_MS) && !rotated_keys.may_rotate(NOW_MS + 1_000));
+    assert!(rotated_keys.may_rotate(NOW_MS + ACCESS_LIFE_MS + 2 * LEEWAY_MS));
+    let text = serde_json::to_string(&rotated_keys).unwrap();
     let read: SigningKeys = serde_json::from_str(&text).unwrap();
-    assert!(Tokens::new("earcon:test", read).read_access(&old, NOW_MS).is_ok());
-    assert!(!format!("{keys:?}").contains("secret"));
+    assert!(Tokens::new("earcon:test", &read).read_access(&old, NOW_MS).is_ok());
+    assert!(!format!("{rotated_keys:?}").contains("secret"));
 }

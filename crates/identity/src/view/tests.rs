@@ -254,6 +254,12 @@ fn names_of_records_are_different_and_records_are_read_back() {
         let read: Record = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
         assert_eq!(read.key(), record.key());
+        assert_eq!(RecordKey::parse(&record.key().text()), Some(record.key()));
+    }
+    let others = [RecordKey::of_issuer("https://id.example"), RecordKey::OwnerLink, RecordKey::SigningKeys];
+    assert!(others.iter().all(|key| RecordKey::parse(&key.text()).as_ref() == Some(key)));
+    for odd in ["", "user", "user/", "user/x", "members/a", "owner-link/x", "version", "member/acme"] {
+        assert_eq!(RecordKey::parse(odd), None, "{odd}");
     }
     texts.sort();
     texts.dedup();
