@@ -251,6 +251,9 @@ fn labels_of(tags: &str) -> Result<Labels, String> {
     let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     for tag in tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
         let (key, value) = tag.split_once(':').unwrap_or((tag, "true"));
+        if key.is_empty() {
+            return Err(format!("has the tag {:?}, which has no name", excerpt(tag)));
+        }
         if value.is_empty() {
             continue;
         }
