@@ -47,6 +47,20 @@ async fn new_series_are_refused_without_memory_and_known_ones_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_every_limit_of_series_and_kpis_are_counted() {
+    let limits = [("streams.max_series", json!(20)), ("streams.max_kpis", json!(1))];
+    let server = Server::start_with(&limits, Default::default()).await;
+    let before = server.metric("earcon_series_refused_total").await;
+    let (_, answer) = server.ingest(&series(0..50)).await;
+    assert_eq!((&answer["accepted"], &answer["rejected_total"]), (&json!(20), &json!(30)), "{answer}");
+    let after = server.metric("earcon_series_refused_total").await;
+    assert!(after - before >= 30.0, "series: {before} {after}");
+    let other = json!({"samples": [{"kpi": "more", "value": 1}, {"kpi": "more", "value": 2}]});
+    assert_eq!(server.ingest(&other).await.0, 400);
+    assert!(server.metric("earcon_series_refused_total").await - after >= 2.0, "KPIs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_kpi_whose_samples_are_all_refused_leaves_nothing() {
     let clock = std::sync::Arc::new(earcon_model::ManualClock::at(START));
     let (late, armed) = (clock.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true)));
