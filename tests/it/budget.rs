@@ -1,4 +1,4 @@
-//! The memory of KPIs and series is bounded; what is known is always loaded.
+//! The memory of KPIs and series is bounded; known ones are always loaded.
 
 use serde_json::{Value, json};
 

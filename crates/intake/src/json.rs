@@ -122,7 +122,7 @@ fn explain(error: &serde_json::Error, row: &[u8]) -> String {
     wrong.unwrap_or_else(|| json_problem(error, row))
 }
 
-/// What is wrong with the value of a field. `None` if nothing is, or the field says so itself.
+/// The fault of the value of a field. `None` if it has none, or the field says so itself.
 fn wrong(name: &str, value: &RawValue) -> Option<String> {
     let text = value.get();
     let is = |what: &str, holds: bool| (!holds).then(|| format!("{name} must be {what}, not {text:.40}"));

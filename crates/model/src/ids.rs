@@ -30,7 +30,7 @@ pub enum IdError {
     /// A name or a key is written with characters that are not composed.
     #[error("{what} {text:?} must be composed (Unicode NFC): write {composed:?}, with {right} where it has {wrong}")]
     NotComposed {
-        /// What it is.
+        /// Its kind, such as `kpi`.
         what: &'static str,
         /// The text as given.
         text: String,
@@ -38,7 +38,7 @@ pub enum IdError {
         composed: String,
         /// The first character that differs, as `U+212A`.
         wrong: String,
-        /// What it should be.
+        /// The character in its place.
         right: String,
     },
     /// A label key breaks its rule.

@@ -46,7 +46,7 @@ impl<R> BoundedRecords<R> {
         within.and_then(|at| self.piece.get(at)).unwrap_or(&self.before) == &b'\n'
     }
 
-    /// Keeps what was read.
+    /// Keeps the bytes of a read.
     fn keep(&mut self, read: &[u8]) {
         self.piece_start += self.piece.len() as u64;
         self.before = self.piece.last().copied().unwrap_or(self.before);

@@ -91,7 +91,7 @@ pub enum TableError {
         /// The name of the column with times of day.
         clock: String,
     },
-    /// The sign before the fraction cannot be told from one between thousands.
+    /// The sign before the fraction may be one between thousands.
     #[error("{example:?} in column {column:?} may be a fraction or thousands; state the decimal sign: point or comma")]
     AmbiguousDecimal {
         /// The column's name.

@@ -32,7 +32,10 @@ where
                 Some((place, problem)) if !place.contains(' ') => format!("{place}: {}", plain_problem(problem)),
                 _ => plain_problem(problem),
             };
-            bad(&format!("the parameters of the address: {problem}"))
+            let of_address =
+                [("the field ", "the parameter "), ("no field ", "no parameter "), ("the fields are ", "there are ")];
+            let problem = of_address.iter().fold(problem, |text, (theirs, ours)| text.replace(theirs, ours));
+            bad(&problem)
         })
     }
 }

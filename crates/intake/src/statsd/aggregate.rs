@@ -79,7 +79,7 @@ impl Aggregator {
         summary
     }
 
-    /// Counts what stands in one line, or nothing of it.
+    /// Counts all values of one line, or none of them.
     fn count_all(&mut self, lines: &[Line<'_>]) -> Result<(), String> {
         for line in lines {
             let position = self.position(line)?;
