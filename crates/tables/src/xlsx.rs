@@ -119,7 +119,8 @@ pub fn first_sheet(workbook: Vec<u8>) -> Result<Sheet, SheetError> {
     let (name, others) = names.split_first().ok_or(SheetError::NoSheet)?;
     let mut cells = workbook.worksheet_cells_reader(name).map_err(damaged)?;
     let mut rows = Rows::default();
-    let (mut formulas, mut durations): (Option<(u64, String)>, Option<(u64, String)>) = (None, None);
+    let mut formulas: Option<(u64, String)> = None;
+    let mut durations: Option<(u64, String)> = None;
     // This reader does not expand formulas, so it keeps none in memory.
     while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(damaged)? {
         let (row, column) = cell.pos;
