@@ -284,6 +284,8 @@ struct Sum {
     receipt: Receipt,
     /// Samples whose end is known.
     answered: u64,
+    /// Samples of new series that a limit refused.
+    limited: u64,
 }
 
 impl ReceiptPart {
@@ -295,6 +297,7 @@ impl ReceiptPart {
         sum.answered += u64::from(accepted) + (refusals.rows.len() as u64).saturating_sub(refusals.ends);
         sum.receipt.accepted += u64::from(accepted);
         sum.receipt.late += u64::from(late);
+        sum.limited += refusals.limited;
         sum.receipt.rejected.extend(refusals.rows);
         sum.receipt.too_old = TooOld::merge(sum.receipt.too_old.take(), refusals.too_old);
         sum.receipt.ahead = AheadOfClock::merge(sum.receipt.ahead.take(), ahead.map(|ahead| *ahead));
@@ -346,9 +349,10 @@ impl PendingIngest {
 
     /// Waits for the commit.
     pub async fn receipt(self) -> Receipt {
-        let Self { refusals: Refusals { rows: rejected, too_old, ends }, sum, samples, arrival, started } = self;
+        let Self { refusals: Refusals { rows: rejected, too_old, ends, limited }, sum, samples, arrival, started } =
+            self;
         // The sum comes with the end of the last part, whatever became of it.
-        let Sum { mut receipt, answered } = sum.await.unwrap_or_default();
+        let Sum { mut receipt, answered, limited: by_streams } = sum.await.unwrap_or_default();
         receipt.failed = samples.saturating_sub(answered + (rejected.len() as u64).saturating_sub(ends));
         receipt.rejected.extend(rejected);
         receipt.too_old = TooOld::merge(receipt.too_old.take(), too_old);
@@ -358,6 +362,7 @@ impl PendingIngest {
             count(Metric::IngestLate, receipt.late);
         }
         count(Metric::IngestRejected, receipt.rejected.len() as u64);
+        count(Metric::SeriesRefused, limited + by_streams);
         record(Metric::IngestSeconds, started.elapsed());
         receipt
     }

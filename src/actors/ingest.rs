@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::admission::{IngestError, PendingIngest, Receipt};
+use super::refusals::Refusals;
 use super::routes::Route;
 use super::stream::StreamBatches;
 use super::workspace::WorkspaceHandle;
@@ -66,7 +67,7 @@ pub async fn send(
             Some(Route::Parked(reason)) => {
                 pending.reject(&batch, &format!("the KPI is parked after repeated failures: {reason}"));
             }
-            Some(Route::Refused(reason)) => pending.reject(&batch, &reason),
+            Some(Route::Refused(reason)) => pending.refuse(Refusals::of_new_kpi(&batch, &reason)),
             // Closed in the meantime: samples that were not sent count as failed.
             None if workspace.routes().is_closed() => {}
             None if !workspace.takes(&batch) => pending.refuse(workspace.refusals(&batch)),

@@ -12,6 +12,8 @@ pub struct Refusals {
     pub too_old: Option<TooOld>,
     /// How many of the rows hold no sample, but end a series.
     pub ends: u64,
+    /// How many of the rows would have begun a series or a KPI beyond a limit.
+    pub limited: u64,
 }
 
 impl Refusals {
@@ -24,14 +26,27 @@ impl Refusals {
             _ => None,
         });
         let too_old = too_old.fold(None, |all, one| TooOld::merge(all, Some(one)));
+        let is_limit =
+            |rejection: &Rejection| matches!(rejection, Rejection::NoRoom(_) | Rejection::TooManySeries { .. });
+        let limited = rejected.iter().filter(|(_, rejection)| is_limit(rejection)).count() as u64;
         let row = |(row, reason): (u32, Rejection)| RejectedRow { row, error: reason.to_string() };
-        Self { rows: rejected.into_iter().map(row).collect(), too_old, ends }
+        Self { rows: rejected.into_iter().map(row).collect(), too_old, ends, limited }
+    }
+
+    /// The rows of a new KPI that a limit refuses.
+    pub fn of_new_kpi(batch: &KpiBatch, reason: &str) -> Self {
+        let rows = batch.rows().chain(batch.end_rows());
+        let rows: Vec<_> = rows.map(|row| RejectedRow { row, error: reason.to_owned() }).collect();
+        let ends = batch.end_rows().count() as u64;
+        let limited = rows.len() as u64 - ends;
+        Self { rows, too_old: None, ends, limited }
     }
 
     /// Adds others of the same request.
     pub fn add(&mut self, other: Refusals) {
         self.rows.extend(other.rows);
         self.ends += other.ends;
+        self.limited += other.limited;
         self.too_old = TooOld::merge(self.too_old.take(), other.too_old);
     }
 }
@@ -66,6 +81,19 @@ mod tests {
             |(row, timestamp_ms): (usize, &i64)| (row as u32, Sample { timestamp_ms: *timestamp_ms, value: 1.0 });
         let series = vec![SeriesBatch::gauge(Labels::none(), times.iter().enumerate().map(sample))];
         KpiBatch { kpi: KpiName::new(kpi).unwrap(), series }
+    }
+
+    #[test]
+    fn rows_beyond_a_limit_of_series_or_kpis_are_counted() {
+        let kpi = KpiName::new("a").unwrap();
+        let rejected =
+            [Rejection::TooManySeries { max_series: 1 }, Rejection::NotFinite, Rejection::NoRoom("full".into())];
+        let mut all = Refusals::of(&kpi, (0..).zip(rejected).collect(), 0);
+        assert_eq!((all.rows.len(), all.limited), (3, 2));
+        let mut new = batch("b", &[1, 2]);
+        new.series[0].ended_row = Some(2);
+        all.add(Refusals::of_new_kpi(&new, "too many"));
+        assert_eq!((all.rows.len(), all.ends, all.limited), (6, 1, 4));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::telemetry::{Metric, Repeats, count, gauge};
+use crate::telemetry::{Metric, Repeats, gauge};
 use earcon_model::WorkspaceId;
 use earcon_streams::SeriesRoom;
 
@@ -115,7 +115,6 @@ impl WorkspaceBudget {
         match self.full(bytes) {
             None => Ok(()),
             Some(which) => {
-                count(Metric::SeriesRefused, 1);
                 self.0.process.warn(&self.0.id, &which);
                 Err(format!("there is no memory for another series: {which}"))
             }

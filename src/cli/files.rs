@@ -63,9 +63,13 @@ struct TableArgs {
     /// Decimal sign: point or comma [default: it follows from the first rows]
     #[arg(long, value_name = "SIGN")]
     decimal: Option<DecimalSign>,
-    /// Zone of times that do not say one, such as Europe/Berlin [default: UTC]
+    /// Zone of times that do not say one, such as Europe/Berlin [default: that in the name of the
+    /// time column, such as time (UTC+2), else UTC]
     #[arg(long, value_name = "ZONE", value_parser = |name: &str| TimeZone::get(name).map_err(|error| error.to_string()))]
     time_zone: Option<TimeZone>,
+    /// A column of numbers, also if it is empty in the first rows; again for each further column
+    #[arg(long, value_name = "COLUMN")]
+    values: Vec<String>,
     /// Send nothing; show what would become of the first hundred rows
     #[arg(long)]
     dry_run: bool,
@@ -88,7 +92,8 @@ impl TableArgs {
             fallback: name_of_file(&file.file_name().unwrap_or_default().to_string_lossy()),
             time_format: self.time_format,
             decimal: self.decimal,
-            time_zone: self.time_zone.clone().unwrap_or(TimeZone::UTC),
+            time_zone: self.time_zone.clone(),
+            values: self.values.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! WebSockets: the handshake, messages in, frames out, and the end of a connection.
 
 mod ending;
+mod progress;
 mod pulse;
 mod socket;
 mod upgrade;

@@ -28,7 +28,10 @@ const MAX_WORKBOOK: u64 = 64 << 20;
 /// The most samples of a file that is newest first: it is sorted in memory.
 const MAX_SORTED: usize = 2_000_000;
 
-/// Rows that a preview reads.
+/// Samples of an upload that are committed together.
+pub const SENT_TOGETHER: usize = 5_000;
+
+/// Rows that a preview shows.
 const PREVIEWED_ROWS: usize = 100;
 
 /// Why a file cannot be read, or not to its end.
@@ -95,7 +98,23 @@ fn preview_table(input: impl Read, unread: Option<String>, options: &TableOption
         samples.iter().for_each(|sample| order.see(sample));
     }
     let warning = join(join(warning(&rows, unread), rows.clock_warning()), order.warning());
+    check_repeats(&mut rows, samples.len())?;
     Ok(Preview { description: rows.describe(), samples, problems, warning })
+}
+
+/// Refuses a table whose rows replace each other before the first samples are sent, as an import
+/// does. `read` samples were read already.
+fn check_repeats(rows: &mut TableReader<impl Read>, mut read: usize) -> Result<(), TableError> {
+    let (mut samples, mut problems) = (Vec::new(), Problems::default());
+    while read < SENT_TOGETHER {
+        match rows.read_row(&mut samples, &mut problems) {
+            Ok(true) => read += samples.drain(..).count(),
+            Err(error @ TableError::RepeatedTimes { .. }) => return Err(error),
+            // An import tells the rows that it has taken before such an error.
+            Ok(false) | Err(_) => break,
+        }
+    }
+    Ok(())
 }
 
 /// Whether a sample of `file` is good. Reads until the first one that is. Blocks.

@@ -33,7 +33,7 @@ pub enum Rejection {
     )]
     NegativeCounter,
     /// Before 1970: usually a wrong unit or a clock that is not set.
-    #[error("its time {} lies before 1970; numbers must be milliseconds since 1970-01-01 UTC", rfc3339(*timestamp_ms))]
+    #[error("its time {} lies before 1970; check its sign and the unit of the timestamp", rfc3339(*timestamp_ms))]
     BeforeEpoch {
         /// The timestamp as sent.
         timestamp_ms: i64,

@@ -294,7 +294,7 @@ impl Metric {
                 ("earcon_series_memory_limit_bytes", Gauge, Unit::Bytes, "Limit of the memory of KPIs and series")
             }
             Metric::SeriesRefused => {
-                ("earcon_series_refused_total", Counter, Count, "Samples of new series refused: no memory")
+                ("earcon_series_refused_total", Counter, Count, "Samples of new series and KPIs beyond a limit")
             }
             Metric::CallersRefused => {
                 ("earcon_callers_refused_total", Counter, Count, "Requests refused: credentials missing or wrong")

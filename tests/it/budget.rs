@@ -1,4 +1,4 @@
-//! The memory of KPIs and series is bounded; what is known is always loaded.
+//! The memory of KPIs and series is bounded; known ones are always loaded.
 
 use serde_json::{Value, json};
 
@@ -44,6 +44,20 @@ async fn new_series_are_refused_without_memory_and_known_ones_go_on() {
     assert_eq!(kpi["series"].as_array().unwrap().len() as u64, accepted);
     let (_, answer) = server.ingest(&series(0..10)).await;
     assert_eq!(answer["accepted"], 10, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_every_limit_of_series_and_kpis_are_counted() {
+    let limits = [("streams.max_series", json!(20)), ("streams.max_kpis", json!(1))];
+    let server = Server::start_with(&limits, Default::default()).await;
+    let before = server.metric("earcon_series_refused_total").await;
+    let (_, answer) = server.ingest(&series(0..50)).await;
+    assert_eq!((&answer["accepted"], &answer["rejected_total"]), (&json!(20), &json!(30)), "{answer}");
+    let after = server.metric("earcon_series_refused_total").await;
+    assert!(after - before >= 30.0, "series: {before} {after}");
+    let other = json!({"samples": [{"kpi": "more", "value": 1}, {"kpi": "more", "value": 2}]});
+    assert_eq!(server.ingest(&other).await.0, 400);
+    assert!(server.metric("earcon_series_refused_total").await - after >= 2.0, "KPIs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

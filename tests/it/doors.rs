@@ -1,4 +1,4 @@
-//! Requests over HTTP, whoever sends them: paths, names, closes, and limits of time and room.
+//! Requests over HTTP, from any sender: paths, names, closes, and limits of time and room.
 
 mod answers;
 mod names;

@@ -12,11 +12,14 @@ use super::course::{Course, Following, RawName};
 use super::error::IntakeError;
 use super::keys::{KeyMap, Keys};
 use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
-use super::series_cache::{Mapped, SeriesCache, Target};
+use super::series_cache::{Mapped, Sent, SeriesCache, Target};
 use earcon_model::{KpiBatch, KpiName, Meaning, Reading, RejectedRow, Sample, SeriesBatch};
 
 /// Maximum number of series for which memory is reserved in advance.
 const MOST_EXPECTED: usize = 16_384;
+
+/// The most notes of a batch.
+const NOTES: usize = 20;
 
 /// Largest buffer for the bytes of one series that is kept.
 const MOST_BYTES: usize = 64 << 10;
@@ -44,6 +47,8 @@ pub struct ParsedBatch {
     pub rejected: Vec<RejectedRow>,
     /// Samples that are legal in their protocol but cannot be scored: dropped without an error.
     pub ignored: usize,
+    /// What a sender should know about series that were taken, at most twenty sentences.
+    pub notes: Vec<String>,
     /// The meanings of KPIs that senders stated with series that are new to this node.
     pub meanings: Vec<(KpiName, Meaning)>,
 }
@@ -90,14 +95,21 @@ enum Path {
     LookUp(Option<u128>),
 }
 
+/// A series of a batch, as its first row sends it.
+#[derive(Debug, Clone, Copy)]
+struct Opened {
+    route: Route,
+    reading: Reading,
+    sent: Option<Sent>,
+}
+
 /// The tables of a batch. They are used again: growing tables costs more than filling them.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// By key of the raw series.
     destinations: KeyMap<Destination>,
-    /// By key of the mapped series, with the `joint` of its target: several raw series may map to
-    /// one.
-    targets: KeyMap<(Destination, Option<u64>)>,
+    /// By key of the mapped series: several raw series may map to one.
+    targets: KeyMap<Opened>,
     kpis: HashMap<KpiName, u32>,
     /// The KPI of the series that was opened last.
     last_kpi: u32,
@@ -173,7 +185,7 @@ impl<'c> Batch<'c> {
         let (keys, protocol) = (self.keys(), Protocol::Native);
         let raw = || {
             Meaning::new(&stated.unit, &stated.description)?;
-            Ok(RawSeries { protocol, name: kpi, labels, resource: Vec::new(), reading, joint: 0, stated })
+            Ok(RawSeries { labels, reading, stated, ..RawSeries::new(protocol, kpi) })
         };
         let destination = self.named(&name, || name.key(keys), raw);
         self.tables.bytes = bytes;
@@ -292,7 +304,8 @@ impl<'c> Batch<'c> {
             let key = following.name(at).key(self.cache.keys());
             self.tables.destinations.insert(key, Destination(stop.route));
             if let (Some(target), Route::Series(kpi, _)) = (&stop.opens, stop.route) {
-                self.tables.targets.insert(target.key, (Destination(stop.route), target.joint));
+                let (reading, sent) = (target.reading, target.sent);
+                self.tables.targets.insert(target.key, Opened { route: stop.route, reading, sent });
                 self.tables.kpis.entry(target.kpi.clone()).or_insert(kpi);
             }
         }
@@ -316,6 +329,9 @@ impl<'c> Batch<'c> {
                 let found = self.route(&mapped);
                 if let Mapped::Series(target) = &mapped {
                     self.state(target, &stated);
+                    if cache.was_sent_otherwise(target) && self.parsed.notes.len() < NOTES {
+                        self.parsed.notes.push(merged(target));
+                    }
                 }
                 cache.insert(key, mapped);
                 found
@@ -493,27 +509,25 @@ impl<'c> Batch<'c> {
 
     /// The place of a target in this batch, and whether it is new.
     fn open(&mut self, target: &Target) -> (Route, bool) {
-        if let Some((destination, joint)) = self.tables.targets.get(&target.key) {
-            let (route, joint) = (destination.0, *joint);
-            let same = joint.zip(target.joint).is_none_or(|(one, other)| one == other);
-            return (if same { route } else { self.refuse_joint(target) }, false);
+        if let Some(opened) = self.tables.targets.get(&target.key) {
+            let route = match opened.difference(target) {
+                None => opened.route,
+                Some(reason) => self.refuse(reason),
+            };
+            return (route, false);
         }
         let at = self.kpi(&target.kpi);
         let series = &mut self.parsed.batches[at as usize].series;
         series.push(opened(target));
         let route = Route::Series(at, series.len() as u32 - 1);
-        self.tables.targets.insert(target.key, (Destination(route), target.joint));
+        let (reading, sent) = (target.reading, target.sent);
+        self.tables.targets.insert(target.key, Opened { route, reading, sent });
         (route, true)
     }
 
-    /// The route of a series whose name became that of another one of this batch.
     #[cold]
-    fn refuse_joint(&mut self, target: &Target) -> Route {
-        let kpi = &target.kpi;
-        self.reasons.push(format!(
-            "{kpi} is already the name of another series of this request, whose name has other parts or is written with \
-             other characters that look alike; rename one of them"
-        ));
+    fn refuse(&mut self, reason: String) -> Route {
+        self.reasons.push(reason);
         Route::Rejected(self.reasons.len() as u32 - 1)
     }
 
@@ -536,6 +550,45 @@ impl<'c> Batch<'c> {
         self.tables.last_kpi = at;
         at
     }
+}
+
+impl Opened {
+    /// Why a raw series is not this one although its name and its labels are. `None` if it is.
+    #[cold]
+    fn difference(&self, target: &Target) -> Option<String> {
+        let kpi = &target.kpi;
+        if self.reading != target.reading {
+            let name = |reading| if reading == Reading::Counter { "totals of a counter" } else { "measurements" };
+            return Some(format!(
+                "an earlier row of this request says that the values of {kpi} with these labels are {}, and this one \
+                 that they are {}; send all of them alike, or under two names",
+                name(self.reading),
+                name(target.reading)
+            ));
+        }
+        let (one, other) = self.sent.zip(target.sent).filter(|(one, other)| one != other)?;
+        Some(if one.joint == other.joint && one.kinds != other.kinds {
+            format!(
+                "{kpi} has another series in this request whose labels are equal as texts, but are values of another \
+                 kind, such as the number 1 and the text \"1\"; send values of one kind"
+            )
+        } else {
+            format!(
+                "{kpi} is already the name of another series of this request, whose name has other parts or is written \
+                 with other characters that look alike; rename one of them"
+            )
+        })
+    }
+}
+
+/// What to know about a series that is sent otherwise than before.
+fn merged(target: &Target) -> String {
+    let Target { kpi, labels, .. } = target;
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    format!(
+        "{kpi}{labels} has come before as another series: its name was joined from other parts, or values of its labels \
+         were of another kind, such as the number 1 and the text \"1\"; the samples of both interleave from now on"
+    )
 }
 
 /// A series without samples.

@@ -7,24 +7,40 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use serde_json::value::RawValue;
 
 use super::batch_builder::Batch;
 use super::error::IntakeError;
-use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
+use super::raw_series::{LabelPairs, Protocol, RawSeries};
+use crate::json_problem::json_problem;
 use crate::naming;
 use crate::strict_json::{Object, nullable, utf8};
 use earcon_model::Reading;
 
-/// The type of a data source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// The type of a data source. collectd writes it in small letters, and `types.db` in capitals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SourceType {
     Gauge,
     Counter,
     Derive,
     /// A count since the value before.
     Absolute,
+}
+
+impl<'de> Deserialize<'de> for SourceType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "gauge" => Self::Gauge,
+            "counter" => Self::Counter,
+            "derive" => Self::Derive,
+            "absolute" => Self::Absolute,
+            _ => {
+                return Err(D::Error::custom(format!("a dstype is gauge, counter, derive or absolute, not {name:?}")));
+            }
+        })
+    }
 }
 
 /// A value list.
@@ -56,12 +72,15 @@ struct ValueList<'a> {
 /// # Errors
 /// The body is no array, or has too many samples.
 pub fn parse(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    let lists: Vec<&RawValue> = serde_json::from_slice(utf8(body)?)
-        .map_err(|error| IntakeError::Malformed(format!("the body is not an array of value lists: {error}")))?;
+    let body = utf8(body)?;
+    let lists: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
+        let problem = json_problem(&error, body);
+        IntakeError::Malformed(format!("the body is not an array of value lists: {problem}"))
+    })?;
     for (row, raw) in lists.into_iter().enumerate() {
         match serde_json::from_str::<Object<ValueList<'_>>>(raw.get()) {
             Ok(Object(list)) => add(batch, row as u32, &list)?,
-            Err(error) => batch.reject(row as u32, error.to_string())?,
+            Err(error) => batch.reject(row as u32, json_problem(&error, raw.get().as_bytes()))?,
         }
     }
     Ok(())
@@ -69,6 +88,9 @@ pub fn parse(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
 
 fn add(batch: &mut Batch<'_>, row: u32, list: &ValueList<'_>) -> Result<(), IntakeError> {
     let ValueList { values, dstypes, dsnames, time, interval, .. } = list;
+    if list.plugin.is_empty() {
+        return batch.reject(row, "the plugin has no name".to_owned());
+    }
     if values.len() != dstypes.len() || values.len() != dsnames.len() {
         return batch.reject(row, "values, dstypes and dsnames must have the same length".to_owned());
     }
@@ -111,13 +133,12 @@ impl ValueList<'_> {
         let joint = u64::from(kind.is_some()) << 1 | u64::from(source.is_some());
         let parts = std::iter::once(self.plugin.as_ref()).chain(kind).chain(source);
         // Parts may be absent, so a dot in any of them is ambiguous.
-        let name = naming::joined(&parts.collect::<Vec<_>>(), 0);
+        let (name, hashed) = naming::joined(&parts.collect::<Vec<_>>(), 0);
         let labels =
             [("host", &self.host), ("plugin_instance", &self.plugin_instance), ("type_instance", &self.type_instance)];
         let labels: LabelPairs<'a> = labels.map(|(key, value)| (key.into(), value.as_ref().into())).into();
-        let (protocol, resource) = (Protocol::Collectd, LabelPairs::new());
-        let (reading, stated) = (Some(reading), Stated::default());
-        RawSeries { protocol, name: name.into(), labels, resource, reading, joint, stated }
+        let reading = Some(reading);
+        RawSeries { hashed, labels, reading, joint, ..RawSeries::new(Protocol::Collectd, name.into()) }
     }
 
     fn key(&self, batch: &Batch<'_>, name: &str, source: SourceType) -> u128 {
@@ -191,12 +212,28 @@ mod tests {
             r#"{"values": [1], "dstypes": ["absolute"], "dsnames": ["value"], "time": 1, "plugin": "a"}"#,
             r#"{"values": [1], "dstypes": ["gauge"], "dsnames": ["value"], "time": -1, "plugin": "a"}"#,
             "7",
+            r#"{"values": [1], "dstypes": ["gauge"], "dsnames": ["value"], "time": 1, "plugin": "", "type": "a"}"#,
         ];
         let ParsedBatch { batches, rejected, .. } = parsed(&format!("[{},{good}]", odd.join(",")));
-        assert_eq!(rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-        assert_eq!((batches[0].kpi.as_str(), batches[0].series[0].rows[0].0), ("a", 5));
+        assert_eq!(rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!((batches[0].kpi.as_str(), batches[0].series[0].rows[0].0), ("a", 6));
         let cache = SeriesCache::new(Rules::default(), 10, 1);
         assert!(parse(b"{}", &mut Batch::new(&cache, 0, 10)).is_err());
+    }
+
+    #[test]
+    fn types_are_read_in_any_case_and_others_are_named() {
+        let list = |kind: &str| {
+            format!(
+                r#"{{"values": [1], "dstypes": ["{kind}"], "dsnames": ["value"], "time": 1, "plugin": "{}"}}"#,
+                kind.to_lowercase()
+            )
+        };
+        let ParsedBatch { batches, rejected, .. } =
+            parsed(&format!("[{},{},{}]", list("GAUGE"), list("Counter"), list("SUM")));
+        let readings: Vec<_> = batches.iter().map(|batch| batch.series[0].reading).collect();
+        assert_eq!(readings, [Reading::Gauge, Reading::Counter]);
+        assert!(rejected[0].error.contains("gauge, counter, derive or absolute, not \"SUM\""), "{rejected:?}");
     }
 
     #[test]

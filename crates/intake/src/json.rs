@@ -4,6 +4,7 @@
 //! parsed row by row, so that bad rows are named and good ones are kept.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::batch_builder::{Batch, NativeRow};
 use super::error::IntakeError;
+use super::json_problem::json_problem;
 use super::raw_series::{LabelPairs, Stated};
 use super::time::parse_time;
 use crate::strict_json::{Object, utf8};
@@ -72,8 +74,10 @@ pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeEr
         }
         return Ok(());
     }
-    let Object(RawDocument { samples, .. }) = serde_json::from_slice(body)
-        .map_err(|error| IntakeError::Malformed(format!("the body must be {{\"samples\": [row, …]}}: {error}")))?;
+    let Object(RawDocument { samples, .. }) = serde_json::from_slice(body).map_err(|error| {
+        let problem = json_problem(&error, body);
+        IntakeError::Malformed(format!("the body must be {{\"samples\": [row, …]}}: {problem}"))
+    })?;
     for (row, sample) in samples.into_iter().enumerate() {
         parse_row(row, sample.get().as_bytes(), batch)?;
     }
@@ -96,14 +100,14 @@ pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError
 fn parse_row(row: usize, text: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     match serde_json::from_slice::<Object<Row<'_>>>(text) {
         Ok(Object(sample)) => add(row, sample, batch),
-        Err(error) => batch.reject(row as u32, explain(&error)),
+        Err(error) => batch.reject(row as u32, explain(&error, text)),
     }
 }
 
 fn add(row: usize, sample: Row<'_>, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     let Row { kpi, labels, timestamp, value, counter, ended, unit, description } = sample;
     if value.is_none() && !ended {
-        return batch.reject(row as u32, "missing field `value`".to_owned());
+        return batch.reject(row as u32, "the field `value` is missing".to_owned());
     }
     let reading = counter.map(|counter| if counter { Reading::Counter } else { Reading::Gauge });
     let stated = Stated { unit, description };
@@ -111,11 +115,30 @@ fn add(row: usize, sample: Row<'_>, batch: &mut Batch<'_>) -> Result<(), IntakeE
     batch.add(row as u32, native)
 }
 
-/// serde_json's message without the position, which refers to the row and not to the body.
-fn explain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    if text == "number out of range" { "value must be a finite number".to_owned() } else { text.to_owned() }
+/// Why a row is not read. A field with a value of another kind is named.
+fn explain(error: &serde_json::Error, row: &[u8]) -> String {
+    let fields = serde_json::from_slice::<Object<BTreeMap<Cow<'_, str>, &RawValue>>>(row);
+    let wrong = fields.ok().and_then(|Object(fields)| fields.iter().find_map(|(name, value)| wrong(name, value)));
+    wrong.unwrap_or_else(|| json_problem(error, row))
+}
+
+/// The fault of the value of a field. `None` if it has none, or the field says so itself.
+fn wrong(name: &str, value: &RawValue) -> Option<String> {
+    let text = value.get();
+    let is = |what: &str, holds: bool| (!holds).then(|| format!("{name} must be {what}, not {text:.40}"));
+    match name {
+        "kpi" | "unit" | "description" => is("a text", text.starts_with('"')),
+        "value" => is("a finite number, without quotes", serde_json::from_str::<Option<f64>>(text).is_ok()),
+        "counter" => is("true or false", matches!(text, "true" | "false" | "null")),
+        "ended" => is("true or false", matches!(text, "true" | "false")),
+        "labels" if text.starts_with('{') => {
+            let labels: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
+            let (key, value) = labels.into_iter().find(|(_, value)| !value.get().starts_with('"'))?;
+            Some(format!("label {key:?} must be a text in quotes, not {:.40}", value.get()))
+        }
+        "labels" => is("an object of texts, such as {\"region\": \"eu\"}", text == "null"),
+        _ => None,
+    }
 }
 
 #[derive(Default)]
@@ -176,7 +199,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-const NOT_A_TIME: &str = "is not an RFC 3339 time, or its zone in brackets does not have its offset";
+const NOT_A_TIME: &str = "is not an RFC 3339 time, or no zone has its offset, or not the zone in brackets";
 
 /// Integer milliseconds or RFC 3339; the default and null mean now.
 #[derive(Default)]
@@ -273,7 +296,10 @@ mod tests {
         );
         assert_eq!(batches[0].series[0].rows.len(), 1);
         assert_eq!(rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(rejected[2].error, "value must be a finite number");
+        assert_eq!(rejected[0].error, "value must be a finite number, without quotes, not \"x\"");
+        assert_eq!(rejected[2].error, "value must be a finite number, without quotes, not 1e999");
+        assert_eq!(rejected[4].error, "label \"k\" must be a text in quotes, not 1");
+        assert!(rejected[6].error.starts_with("an object is expected, not `7`"), "{}", rejected[6].error);
         assert!(rejected[3].error.contains("kpi"), "{}", rejected[3].error);
         assert!(rejected[5].error.contains("soon"), "{}", rejected[5].error);
     }
@@ -296,7 +322,7 @@ mod tests {
                 {"kpi": "a", "timestamp": "2026-01-01T00:00:00+02:00[Europe/Berlin]", "value": 1}]}"#,
         );
         assert_eq!(parsed.batches[0].series[0].rows[0].1.timestamp_ms, 1_767_222_000_000);
-        assert!(parsed.rejected[0].error.contains("its zone in brackets does not have its offset"), "{parsed:?}");
+        assert!(parsed.rejected[0].error.contains("or not the zone in brackets"), "{parsed:?}");
     }
 
     #[test]

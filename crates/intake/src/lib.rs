@@ -10,6 +10,7 @@ mod error;
 mod histogram;
 pub mod influx;
 pub mod json;
+mod json_problem;
 pub mod keys;
 pub mod naming;
 pub mod otlp;
@@ -24,10 +25,14 @@ mod time;
 
 pub use batch_builder::{Batch, NativeRow, ParsedBatch};
 pub use error::IntakeError;
+pub use json_problem::{json_problem, plain_problem};
 pub use raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 pub use rules::Rules;
 pub use series_cache::SeriesCache;
-pub use time::{other_unit, parse_time};
+pub use strict_json::without_bom;
+pub use time::{has_impossible_offset, other_unit, parse_time};
 
+#[cfg(test)]
+mod merges;
 #[cfg(test)]
 mod spellings;

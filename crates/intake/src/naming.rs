@@ -9,24 +9,50 @@
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use earcon_model::{KpiName, Labels};
 
 /// Bytes of the hash and the `_` in front of it.
 const HASH: usize = 17;
 
-/// The name of a KPI. At the start, characters other than letters and digits are removed. `None` if
-/// the text is empty.
+/// Where a text comes from that becomes a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A sender, who may write anything: a text that looks like a made name is another name.
+    Sender,
+    /// An owner of data, who knows the names of Earcon: a made name stays.
+    Owner,
+    /// [`joined`], which has appended a hash already.
+    Joined,
+}
+
+/// The name of a KPI that a sender names. At the start, characters other than letters and digits
+/// are removed. A name that ends like a made one gets a hash too: it is not the one that was made.
+/// `None` if the text is empty.
 pub fn kpi_name(text: &str) -> Option<KpiName> {
-    kpi_name_for_suffix(text, 0)
+    made(text, KpiName::MAX_BYTES, Origin::Sender)
 }
 
 /// The same, with room for a suffix of this many bytes.
 pub fn kpi_name_for_suffix(text: &str, suffix: usize) -> Option<KpiName> {
+    made(text, KpiName::MAX_BYTES - suffix, Origin::Sender)
+}
+
+/// The same for a file or a rule, which may hold names that Earcon has made: they stay.
+pub fn own_kpi_name(text: &str) -> Option<KpiName> {
+    made(text, KpiName::MAX_BYTES, Origin::Owner)
+}
+
+/// The same for a name that ends in the hash of [`joined`].
+pub(crate) fn joined_kpi_name(text: &str) -> Option<KpiName> {
+    made(text, KpiName::MAX_BYTES, Origin::Joined)
+}
+
+fn made(text: &str, longest: usize, origin: Origin) -> Option<KpiName> {
     let text = composed(text);
-    let longest = KpiName::MAX_BYTES - suffix;
     if text.len() <= longest
+        && !(origin == Origin::Sender && ends_in_hash(&text))
         && let Ok(name) = KpiName::new(&text)
     {
         return Some(name);
@@ -38,39 +64,61 @@ pub fn kpi_name_for_suffix(text: &str, suffix: usize) -> Option<KpiName> {
     let replaced = replace(readable, KpiName::allows);
     // A name that has no legal character is named by its hash alone.
     let readable = if replaced.is_empty() { "unnamed" } else { &replaced };
-    KpiName::new(&hashed(readable, &text, longest)).ok()
+    let hash = if origin == Origin::Joined { xxh3_64_with_seed(text.as_bytes(), 1) } else { hash(&text) };
+    KpiName::new(&hashed(readable, hash, longest)).ok()
 }
 
 /// The name made of parts with dots between them, before it is made legal. Parts before `dotted`
 /// may contain dots. A name with a dot in any other part ends in a hash, like one that is illegal:
 /// `a.b` and `c` are `a.b.c`, so `a` and `b.c` are not.
-pub(crate) fn joined(parts: &[&str], dotted: usize) -> String {
+///
+/// Returns the name, and whether it has got a hash: then [`joined_kpi_name`] makes it legal.
+pub(crate) fn joined(parts: &[&str], dotted: usize) -> (String, bool) {
     let name = parts.join(".");
     if !parts.iter().skip(dotted).any(|part| part.contains('.')) {
-        return name;
+        return (name, false);
     }
     let parts: Vec<_> = parts.iter().map(|part| composed(part)).collect();
     // No control character is legal in a name, so the parts stay apart.
-    hashed(&name, &parts.join("\u{1f}"), name.len() + HASH)
+    (hashed(&name, hash(&parts.join("\u{1f}")), name.len() + HASH), true)
 }
 
-/// The key of a label. A digit or a dot at the start gets a `_` in front.
+/// The key of a label that a sender names. A digit or a dot at the start gets a `_` in front.
 pub fn label_key(text: &str) -> Cow<'_, str> {
+    made_key(text, Origin::Sender)
+}
+
+/// The same for a file, which may hold keys that Earcon has made: they stay.
+pub fn own_label_key(text: &str) -> Cow<'_, str> {
+    made_key(text, Origin::Owner)
+}
+
+fn made_key(text: &str, origin: Origin) -> Cow<'_, str> {
     let text = composed(text);
-    if Labels::allows_key(&text) {
+    if Labels::allows_key(&text) && !(origin == Origin::Sender && ends_in_hash(&text)) {
         return text;
     }
     let mut replaced = replace(&text, Labels::allows_in_key);
     if !replaced.starts_with(|c: char| c.is_alphabetic() || c == '_') {
         replaced.insert(0, '_');
     }
-    Cow::Owned(hashed(&replaced, &text, Labels::MAX_KEY_BYTES))
+    Cow::Owned(hashed(&replaced, hash(&text), Labels::MAX_KEY_BYTES))
 }
 
-/// The value of a label: `,` becomes `;`, and control characters become spaces.
+/// The value of a label of a sender: `,` becomes `;`, and control characters become spaces.
 pub fn label_value(text: &str) -> Cow<'_, str> {
+    made_value(text, Origin::Sender)
+}
+
+/// The same for a file, which may hold values that Earcon has made: they stay.
+pub fn own_label_value(text: &str) -> Cow<'_, str> {
+    made_value(text, Origin::Owner)
+}
+
+fn made_value(text: &str, origin: Origin) -> Cow<'_, str> {
     let illegal = |c: char| c == ',' || c.is_control();
-    if text.len() <= Labels::MAX_VALUE_BYTES && !text.contains(illegal) {
+    let is_kept = !(origin == Origin::Sender && ends_in_hash(text));
+    if text.len() <= Labels::MAX_VALUE_BYTES && is_kept && !text.contains(illegal) {
         return Cow::Borrowed(text);
     }
     let legal = |c: char| {
@@ -83,7 +131,13 @@ pub fn label_value(text: &str) -> Cow<'_, str> {
         }
     };
     let replaced: String = text.chars().map(legal).collect();
-    Cow::Owned(hashed(&replaced, text, Labels::MAX_VALUE_BYTES))
+    Cow::Owned(hashed(&replaced, hash(text), Labels::MAX_VALUE_BYTES))
+}
+
+/// Whether a text ends like one that was made: in `_` and the digits of a hash.
+fn ends_in_hash(text: &str) -> bool {
+    let Some((_, [b'_', digits @ ..])) = text.as_bytes().split_last_chunk::<HASH>() else { return false };
+    digits.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The text with composed characters: equal characters have equal bytes.
@@ -104,17 +158,26 @@ pub fn spelling(text: &str) -> u64 {
     }
 }
 
+/// A number that differs between texts of different bytes.
+pub fn fingerprint(text: &str) -> u64 {
+    hash(text)
+}
+
 fn replace(text: &str, legal: impl Fn(char) -> bool) -> String {
     text.chars().map(|c| if legal(c) { c } else { '_' }).collect()
 }
 
-/// The text, cut if it is too long, and a hash of the original.
-fn hashed(text: &str, original: &str, longest: usize) -> String {
+fn hash(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
+
+/// The text, cut if it is too long, and the hash of the original.
+fn hashed(text: &str, hash: u64, longest: usize) -> String {
     let mut end = text.len().min(longest - HASH);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}_{:016x}", text[..end].trim_end_matches('_'), xxh3_64(original.as_bytes()))
+    format!("{}_{hash:016x}", text[..end].trim_end_matches('_'))
 }
 
 #[cfg(test)]
@@ -176,8 +239,9 @@ mod tests {
 
     #[test]
     fn joined_parts_stay_apart() {
-        assert_eq!(joined(&["a.b", "c"], 1), "a.b.c");
-        assert_eq!(joined(&["a", "b", "c"], 0), "a.b.c");
+        let plain = ("a.b.c".to_owned(), false);
+        assert_eq!([joined(&["a.b", "c"], 1), joined(&["a", "b", "c"], 0)], [plain.clone(), plain]);
+        let joined = |parts: &[&str], dotted| joined(parts, dotted).0;
         let hash = |text: &str| format!("{:016x}", xxh3_64(text.as_bytes()));
         assert_eq!(joined(&["a", "b.c"], 1), format!("a.b.c_{}", hash("a\u{1f}b.c")));
         assert_eq!(joined(&["a", "é.c"], 1).split_once('_').unwrap().1, hash("a\u{1f}é.c"));
@@ -188,11 +252,29 @@ mod tests {
     }
 
     #[test]
+    fn no_sent_name_is_one_that_was_made_of_another() {
+        for sent in ["disk used %", "_hidden", "€", &"n".repeat(200), "a,b"] {
+            let name = kpi(sent);
+            assert_ne!(kpi(&name), name, "{sent}");
+            assert_eq!(own_kpi_name(&name).unwrap().as_str(), name, "{sent}");
+            let (key, value) = (label_key(sent), label_value(sent));
+            let is_made = |made: &str| made != sent;
+            assert_ne!(is_made(&key), label_key(&key) == key, "{sent}");
+            assert_ne!(is_made(&value), label_value(&value) == value, "{sent}");
+        }
+        let twice = joined_kpi_name("a b_0123456789abcdef");
+        assert_ne!(twice, kpi_name("a b_0123456789abcdef"), "also when the joined name is illegal");
+        for usual in ["a_0123456789abcde", "a_0123456789abcdeg", "a_0123456789ABCDEF", "a-0123456789abcdef"] {
+            assert_eq!((kpi(usual).as_str(), &*label_value(usual)), (usual, usual));
+        }
+    }
+
+    #[test]
     fn the_manual_has_the_names_that_are_made() {
         let manual = include_str!("../../../docs/ingest.md");
         let disk = format!("`{}` for `disk used %`", kpi("disk used %"));
         assert!(manual.contains(&disk), "{disk}");
-        let field = format!("`a b.c=2` | a name with a hash, such as `{}`", joined(&["a", "b.c"], 1));
+        let field = format!("`a b.c=2` | a name with a hash, such as `{}`", joined(&["a", "b.c"], 1).0);
         assert!(manual.contains(&field), "{field}");
     }
 
@@ -204,7 +286,7 @@ mod tests {
             let half = xxh3_64(name.as_bytes()) as u32;
             if let Some(other) = halves.insert(half, name.clone()) {
                 alike += 1;
-                assert_ne!(hashed("a", &name, 100), hashed("a", &other, 100));
+                assert_ne!(kpi(&name), kpi(&other));
             }
         }
         assert!(alike > 0, "so many names have equal halves of their hashes");
@@ -232,12 +314,14 @@ mod tests {
         }
 
         #[test]
-        fn made_names_stay(name in "(?s).{1,200}") {
+        fn names_of_files_that_were_made_stay(name in "(?s).{1,200}") {
             if let Some(made) = kpi_name(&name) {
-                prop_assert_eq!(kpi_name(made.as_str()), Some(made));
+                prop_assert_eq!(own_kpi_name(made.as_str()), Some(made));
             }
             let key = label_key(&name).into_owned();
-            prop_assert_eq!(label_key(&key), key.as_str());
+            prop_assert_eq!(own_label_key(&key), key.as_str());
+            let value = label_value(&name).into_owned();
+            prop_assert_eq!(own_label_value(&value), value.as_str());
         }
     }
 }

@@ -45,11 +45,22 @@ pub struct Target {
     pub reading: Reading,
     /// Maximum number of series of the KPI for this one to be added.
     pub max_series: Option<u32>,
-    /// How the name was joined and spelled. `None` if a rule changed it, since a rule may map
-    /// several to one.
-    pub(super) joint: Option<u64>,
-    /// Key of KPI, labels and reading together: equal for all raw series with this target.
+    /// How it is sent. `None` if a rule changed the name, since a rule may map several to one.
+    pub(super) sent: Option<Sent>,
+    /// Key of KPI and labels together: equal for all raw series of this series.
     pub key: u128,
+}
+
+/// Properties of a series that its name and labels do not show. Series that differ in them alone
+/// are different ones for their sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// How the name was joined.
+    pub(super) joint: u64,
+    /// How the name and the keys of labels are spelled.
+    spelling: u64,
+    /// Which values of labels are no texts.
+    pub(super) kinds: u64,
 }
 
 /// Known series of one workspace under one set of rules.
@@ -63,6 +74,8 @@ pub struct SeriesCache {
     /// Names of KPIs, so that all series of a KPI share one.
     kpis: Mutex<HashSet<KpiName>>,
     bound: usize,
+    /// By key of the target: how it was sent first.
+    sent: Mutex<KeyMap<(u64, u64)>>,
     /// Tables of finished batches, for the next ones.
     scratches: Mutex<Vec<Scratch>>,
     /// The orders in which requests name their series.
@@ -97,6 +110,7 @@ impl SeriesCache {
             shards: Default::default(),
             kpis: Mutex::default(),
             bound,
+            sent: Mutex::default(),
             scratches: Mutex::default(),
             courses: Mutex::new(Courses::new(bound)),
             trials: Trials::default(),
@@ -190,13 +204,34 @@ impl SeriesCache {
         let Some(MappedSeries { kpi, labels, reading, max_series }) = self.rules.map(raw)? else {
             return Ok(Mapped::Dropped);
         };
-        let parent = self.keys.child_key(reading as u128, kpi.as_str().as_bytes());
+        let parent = self.keys.child_key(0, kpi.as_str().as_bytes());
         let key = self.keys.child_key(parent, labels.as_str().as_bytes());
         let spellings = raw.labels.iter().map(|(key, _)| naming::spelling(key));
         let spelling = spellings.fold(naming::spelling(&raw.name), |all, key| all.rotate_left(1) ^ key);
-        let joint = naming::kpi_name(&raw.name).filter(|name| *name == kpi).map(|_| raw.joint ^ spelling);
+        let is_label = |key: &str| {
+            let key = naming::label_key(key);
+            labels.pairs().any(|(label, _)| label == key)
+        };
+        let kinds = raw.kinds(is_label);
+        let is_own = raw.kpi_name().is_some_and(|name| name == kpi);
+        let sent = is_own.then_some(Sent { joint: raw.joint, spelling, kinds });
         let kpi = self.shared_name(kpi);
-        Ok(Mapped::Series(Arc::new(Target { kpi, labels, reading, max_series, joint, key })))
+        Ok(Mapped::Series(Arc::new(Target { kpi, labels, reading, max_series, sent, key })))
+    }
+
+    /// Whether this target was sent otherwise before, as another series of its sender. Remembers
+    /// how it was sent first. Spellings do not count: they are one name, except within a request.
+    pub(super) fn was_sent_otherwise(&self, target: &Target) -> bool {
+        let Some(Sent { joint, kinds, .. }) = target.sent else { return false };
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = sent.get(&target.key) {
+            return *first != (joint, kinds);
+        }
+        if sent.len() >= self.bound {
+            sent.clear();
+        }
+        sent.insert(target.key, (joint, kinds));
+        false
     }
 
     fn shared_name(&self, kpi: KpiName) -> KpiName {

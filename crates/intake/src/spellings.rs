@@ -7,7 +7,7 @@ use crate::{Batch, IntakeError, ParsedBatch, Rules, SeriesCache, collectd, influ
 const COMPOSED: &str = "caf\u{e9}";
 const IN_PARTS: &str = "cafe\u{301}";
 
-type Door = fn(&str, &str, &mut Batch<'_>) -> Result<(), IntakeError>;
+pub(crate) type Door = fn(&str, &str, &mut Batch<'_>) -> Result<(), IntakeError>;
 
 fn influx(one: &str, other: &str, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     influx::parse(format!("{one} value=1 1\n{other} value=2 2").as_bytes(), influx::Precision::Milliseconds, batch)
@@ -41,10 +41,10 @@ fn collectd(one: &str, other: &str, batch: &mut Batch<'_>) -> Result<(), IntakeE
     collectd::parse(serde_json::json!([list(one, 1), list(other, 2)]).to_string().as_bytes(), batch)
 }
 
-const AGENTS: [(&str, Door); 4] =
+pub(crate) const AGENTS: [(&str, Door); 4] =
     [("influx", influx), ("prometheus", prometheus), ("otlp", otlp), ("collectd", collectd)];
 
-fn send(cache: &SeriesCache, door: Door, one: &str, other: &str) -> ParsedBatch {
+pub(crate) fn send(cache: &SeriesCache, door: Door, one: &str, other: &str) -> ParsedBatch {
     let mut batch = Batch::new(cache, 0, 100);
     door(one, other, &mut batch).unwrap();
     batch.finish()

@@ -47,7 +47,7 @@ where
 }
 
 /// The text behind a UTF-8 byte order mark.
-pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
+pub fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 

@@ -29,9 +29,25 @@ pub fn other_unit(text: &str) -> Option<String> {
     Some(format!("{number} looks like {unit} since 1970, and milliseconds are expected; write {meant_ms} for {meant}"))
 }
 
+/// The greatest distance of a zone from UTC that ever was, rounded up, in hours.
+const FARTHEST_ZONE: u32 = 16;
+
+/// Whether an RFC 3339 time ends in an offset that no zone has, such as `+25:00` or `+02:60`. The
+/// zone in brackets after it does not matter.
+pub fn has_impossible_offset(text: &str) -> bool {
+    let text = text.split('[').next().unwrap_or_default().trim_end();
+    let Some((_, clock)) = text.split_once(['T', 't', ' ']) else { return false };
+    let Some(at) = clock.rfind(['+', '-', '\u{2212}']) else { return false };
+    let offset = &clock[at..];
+    let digits: String = offset.chars().filter(char::is_ascii_digit).collect();
+    let part = |from: usize| digits.get(from..from + 2).map_or(Ok(0), str::parse::<u32>);
+    let (Ok(hours), Ok(minutes), Ok(seconds)) = (part(0), part(2), part(4)) else { return true };
+    hours > FARTHEST_ZONE || minutes > 59 || seconds > 59 || (hours == FARTHEST_ZONE && minutes + seconds > 0)
+}
+
 fn date_and_time(text: &str) -> Option<i64> {
     // It has an offset, which jiff does not compare with the zone here.
-    let time = text.parse::<jiff::Timestamp>().ok()?;
+    let time = text.parse::<jiff::Timestamp>().ok().filter(|_| !has_impossible_offset(text))?;
     match text.contains('[') {
         true => Some(text.parse::<jiff::Zoned>().ok()?.timestamp().as_millisecond()),
         false => Some(time.as_millisecond()),
@@ -55,6 +71,20 @@ mod tests {
         for usual in ["0", "1", "1000", "1767225600000", "9223372036854775807", "-1767225600", "2026", "x"] {
             assert_eq!(other_unit(usual), None, "{usual}");
         }
+    }
+
+    #[test]
+    fn offsets_that_no_zone_has_are_refused() {
+        let at = |offset: &str| parse_time(&format!("2026-01-01T00:00:00{offset}"));
+        for refused in ["+25:00", "+14:60", "-16:01", "+17", "+24:00", "-99:00"] {
+            assert_eq!(at(refused), None, "{refused}");
+        }
+        for taken in ["+14:00", "-12:00", "+05:45", "-15:56", "+1300", "+00:00", "-00:00", "Z"] {
+            assert!(at(taken).is_some(), "{taken}");
+        }
+        assert!(
+            parse_time("2026-01-01T00:00:00.5+25:00").is_none() && parse_time("2026-01-01t00:00:00+25:00").is_none()
+        );
     }
 
     #[test]

@@ -27,6 +27,20 @@ pub enum IdError {
     /// The KPI name breaks its rule.
     #[error("kpi must be 1 to 128 bytes of letters, digits, '.', '_', ':' and '-', starting with a letter or digit")]
     Kpi,
+    /// A name or a key is written with characters that are not composed.
+    #[error("{what} {text:?} must be composed (Unicode NFC): write {composed:?}, with {right} where it has {wrong}")]
+    NotComposed {
+        /// Its kind, such as `kpi`.
+        what: &'static str,
+        /// The text as given.
+        text: String,
+        /// The same text, composed.
+        composed: String,
+        /// The first character that differs, as `U+212A`.
+        wrong: String,
+        /// The character in its place.
+        right: String,
+    },
     /// A label key breaks its rule.
     #[error("label key {0:?} must be 1 to 64 bytes of letters, digits, '_' and '.', starting with a letter or '_'")]
     LabelKey(String),
@@ -46,11 +60,11 @@ pub enum IdError {
     },
 }
 
-/// The tenant: a workspace of an organisation. Every key, subject, table and blob prefix starts with
-/// it.
+/// The tenant: a workspace of an organisation. Every key, subject, table and blob prefix starts
+/// with it.
 ///
-/// It is written `organisation.name`, and `name` alone in the organisation `default`. Two workspaces
-/// of different organisations may have the same name.
+/// It is written `organisation.name`, and `name` alone in the organisation `default`. Two
+/// workspaces of different organisations may have the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct WorkspaceId(Arc<str>);
@@ -189,7 +203,10 @@ impl KpiName {
     pub fn new(text: &str) -> Result<Self, IdError> {
         let starts_well = text.starts_with(char::is_alphanumeric);
         let legal = starts_well && text.len() <= Self::MAX_BYTES && text.chars().all(Self::allows);
-        if legal && is_composed(text) { Ok(Self(text.into())) } else { Err(IdError::Kpi) }
+        match legal {
+            true => check_composed("kpi", text).map(|()| Self(text.into())),
+            false => Err(IdError::Kpi),
+        }
     }
 
     /// Whether a name may contain this character.
@@ -221,6 +238,24 @@ fn is_word_character(c: char) -> bool {
 /// Whether the text is in Unicode's composed form (NFC).
 fn is_composed(text: &str) -> bool {
     text.is_ascii() || unicode_normalization::is_nfc(text)
+}
+
+/// Fails if the text is not composed. Such characters mostly look like the right ones.
+fn check_composed(what: &'static str, text: &str) -> Result<(), IdError> {
+    if is_composed(text) {
+        return Ok(());
+    }
+    let composed: String = unicode_normalization::UnicodeNormalization::nfc(text).collect();
+    let point = |c: Option<char>| c.map_or_else(|| "nothing".to_owned(), |c| format!("U+{:04X}", u32::from(c)));
+    let (mut wrong, mut right) = (text.chars(), composed.chars());
+    let (wrong, right) = loop {
+        match (wrong.next(), right.next()) {
+            (one, other) if one == other && one.is_some() => {}
+            differing => break differing,
+        }
+    };
+    let (wrong, right) = (point(wrong), point(right));
+    Err(IdError::NotComposed { what, text: text.to_owned(), composed, wrong, right })
 }
 
 /// Position in a workspace's log. Starts at 1, only grows, and is never reused; 0 means "before the
@@ -288,6 +323,17 @@ text_conversions!(Labels, Labels::parse);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_not_composed_is_told_the_character() {
+        let kelvin = KpiName::new("\u{212a}elvin").unwrap_err().to_string();
+        assert!(kelvin.ends_with("write \"Kelvin\", with U+004B where it has U+212A"), "{kelvin}");
+        let accent = KpiName::new("cafe\u{301}").unwrap_err().to_string();
+        assert!(accent.ends_with("with U+00E9 where it has U+0065"), "{accent}");
+        assert_eq!(KpiName::new("a b\u{212a}"), Err(IdError::Kpi), "another rule comes first");
+        let key = Labels::from_pairs([("\u{2126}", "x")]).unwrap_err().to_string();
+        assert!(key.starts_with("label key") && key.contains("U+03A9 where it has U+2126"), "{key}");
+    }
 
     #[test]
     fn bad_identifiers_are_refused_with_their_rule() {

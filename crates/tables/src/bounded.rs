@@ -21,6 +21,8 @@ pub(super) struct BoundedRecords<R> {
     before: u8,
     /// All bytes passed through before the last read.
     piece_start: u64,
+    /// There is a quote in the record, or shortly before it.
+    quoted: bool,
 }
 
 /// The error that [`BoundedRecords`] ends a record with.
@@ -32,8 +34,9 @@ impl<R> BoundedRecords<R> {
     /// Allows `limit` bytes per record. Bytes that a buffer reads ahead count for the record that
     /// caused the read.
     pub(super) fn new(input: R, limit: usize) -> Self {
-        let (piece, before, piece_start) = (Vec::new(), b'\n', 0);
-        Self { input, limit, left: limit, last_byte: b'\n', passed: 0, ended: false, piece, before, piece_start }
+        let (left, last_byte, before, piece) = (limit, b'\n', b'\n', Vec::new());
+        let (passed, ended, piece_start, quoted) = (0, false, 0, false);
+        Self { input, limit, left, last_byte, passed, ended, piece, before, piece_start, quoted }
     }
 
     /// Whether the byte before this position is a line feed. Records of files with `\r\n` end at
@@ -43,17 +46,24 @@ impl<R> BoundedRecords<R> {
         within.and_then(|at| self.piece.get(at)).unwrap_or(&self.before) == &b'\n'
     }
 
-    /// Keeps what was read.
+    /// Keeps the bytes of a read.
     fn keep(&mut self, read: &[u8]) {
         self.piece_start += self.piece.len() as u64;
         self.before = self.piece.last().copied().unwrap_or(self.before);
         self.piece.clear();
         self.piece.extend_from_slice(read);
+        self.quoted |= read.contains(&b'"');
     }
 
     /// Resets the limit for the next record.
     pub(super) fn start_record(&mut self) {
         self.left = self.limit;
+        self.quoted = self.piece.contains(&b'"');
+    }
+
+    /// Whether there is a quote in the current record, or shortly before it.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.quoted
     }
 
     /// Whether a record that ends at this byte contains the end of the file: a quote is open.
@@ -69,7 +79,11 @@ impl<R: Read> Read for BoundedRecords<R> {
         }
         let read = self.input.read(buffer)?;
         if read > 0 {
-            self.left = self.left.saturating_sub(read);
+            // Outside of quotes, blank lines are no part of a record, and hold no memory.
+            let is_blank = !self.quoted && buffer[..read].iter().all(|byte| matches!(byte, b'\n' | b'\r'));
+            if !is_blank {
+                self.left = self.left.saturating_sub(read);
+            }
             self.last_byte = buffer[read - 1];
             self.passed += read as u64;
             self.keep(&buffer[..read]);

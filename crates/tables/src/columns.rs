@@ -3,15 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use ::csv::ByteRecord;
+use jiff::tz::TimeZone;
 
 use super::cell::{Look, is_missing, look};
 use super::error::TableError;
 use super::late::EMPTY;
-use super::layout::{ANNOTATION_NAMES, KPI_NAMES, LABEL_PREFIX, Role};
+use super::layout::{ANNOTATION_NAMES, KPI_NAMES, LABEL_PREFIX, Role, listed};
 use super::name_from;
-use super::options::TableOptions;
+use super::options::{TableOptions, TimeFormat};
 use super::time::{Ambiguous, TimeReader, detect};
+use super::time_column::is_time_name;
 use super::written::is_number_with_signs;
+use super::zone::{NamedZone, says_zone};
 use earcon_intake::naming;
 use earcon_model::Labels;
 
@@ -29,6 +32,8 @@ pub(super) struct Columns<'a> {
     pub(super) lines: &'a [u64],
     pub(super) names: &'a [String],
     pub(super) has_header: bool,
+    /// The names of columns that are stated to hold numbers.
+    pub(super) values: &'a [String],
     pub(super) time: usize,
     /// The column with the time of day, if `time` holds the date alone.
     pub(super) clock: Option<usize>,
@@ -49,7 +54,6 @@ impl<'a> Columns<'a> {
     }
 
     pub(super) fn times(&self, options: &TableOptions) -> Result<TimeReader, TableError> {
-        let zone = options.time_zone.clone();
         let column = || self.names[self.time].clone();
         let cells: Vec<&str> = self.cells(self.time).collect();
         let format = match options.time_format {
@@ -62,6 +66,11 @@ impl<'a> Columns<'a> {
         };
         // A table without rows has no times to tell their form.
         let format = format.or(cells.is_empty().then_some(super::TimeFormat::Iso));
+        let zone = match (&options.time_zone, format) {
+            (Some(zone), _) => zone.clone(),
+            (None, Some(format)) => self.zone_of_name(format, &cells)?,
+            (None, None) => TimeZone::UTC,
+        };
         let reader = format.map(|format| TimeReader { format, zone });
         if let Some(reader) = &reader
             && let Some((row, example)) = self.rows(self.time).find(|(_, cell)| reader.is_rounded(cell))
@@ -72,8 +81,26 @@ impl<'a> Columns<'a> {
         let fits = |reader: &TimeReader| cells.is_empty() || cells.iter().any(|cell| reader.reads(cell));
         reader.filter(fits).ok_or_else(|| TableError::NoTime {
             column: column(),
-            example: cells.first().unwrap_or(&"").chars().take(40).collect(),
+            example: not_a_time(&cells).chars().take(40).collect(),
         })
+    }
+
+    /// The zone that the name of the time column says, for cells that do not say one themselves.
+    fn zone_of_name(&self, format: TimeFormat, cells: &[&str]) -> Result<TimeZone, TableError> {
+        use TimeFormat::{Compact, DayFirst, Excel, Iso, MonthFirst};
+        let is_local = |cell: &&str| match format {
+            Iso => !says_zone(cell),
+            Compact | DayFirst | MonthFirst | Excel => true,
+            _ => false,
+        };
+        let name = &self.names[self.time];
+        match NamedZone::of(name) {
+            Some(NamedZone::Known(zone)) => Ok(zone),
+            Some(NamedZone::Unclear(zone)) if cells.iter().any(is_local) => {
+                Err(TableError::ZoneInName { column: name.clone(), zone })
+            }
+            _ => Ok(TimeZone::UTC),
+        }
     }
 
     /// The KPI column and the value column of a table with one value per row.
@@ -105,7 +132,7 @@ impl<'a> Columns<'a> {
         } else if self.is_free_text(column) {
             Role::Unused(FREE_TEXT)
         } else {
-            Role::Label(naming::label_key(name).into_owned())
+            Role::Label(naming::own_label_key(name).into_owned())
         })
     }
 
@@ -119,8 +146,11 @@ impl<'a> Columns<'a> {
         if self.has_header && self.first[column].trim_ascii().is_empty() {
             return Some(Role::Unused("it has no name"));
         }
+        if self.is_stated(column) {
+            return Some(Role::Value(name_from(name)));
+        }
         if let Some(key) = name.strip_prefix(LABEL_PREFIX).filter(|key| !key.is_empty()) {
-            return Some(Role::Label(naming::label_key(key).into_owned()));
+            return Some(Role::Label(naming::own_label_key(key).into_owned()));
         }
         if ANNOTATION_NAMES.iter().any(|other| name.eq_ignore_ascii_case(other)) {
             return Some(Role::Unused("it marks anomalies for `earcon evaluate` and is no KPI"));
@@ -130,7 +160,7 @@ impl<'a> Columns<'a> {
             _ if column == kpi => Role::Kpi,
             _ if column == value => Role::Value(name_from(name)),
             _ if self.is_empty(column) => Role::Unused(EMPTY),
-            _ => Role::Label(naming::label_key(name).into_owned()),
+            _ => Role::Label(naming::own_label_key(name).into_owned()),
         })
     }
 
@@ -148,8 +178,8 @@ impl<'a> Columns<'a> {
         numbers >= others
     }
 
-    /// Refuses a column of numbers that has names with digits as well, such as `A7`, if another
-    /// column holds numbers alone. A single word may be a sensor that has failed.
+    /// Refuses a column of numbers that has names with digits as well, such as `A7` or `01234`, if
+    /// another column holds numbers alone. A single word may be a sensor that has failed.
     fn check_numbers(&self, column: usize) -> Result<(), TableError> {
         let is_name = |cell: &str| {
             let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | '.' | '#');
@@ -157,12 +187,19 @@ impl<'a> Columns<'a> {
                 && cell.contains(char::is_alphabetic)
                 && cell.contains(|c: char| c.is_ascii_digit())
         };
-        let found = |cell: &str| look(cell) == Look::Other && is_name(cell) && !is_number_with_signs(cell);
+        // `0900` in a column called time is a time of day.
+        let is_time = is_time_name(&self.names[column]);
+        let has_leading_zero = |cell: &str| {
+            !is_time && cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let found = |cell: &str| {
+            (look(cell) == Look::Other && is_name(cell) && !is_number_with_signs(cell)) || has_leading_zero(cell)
+        };
         let Some((row, example)) = self.rows(column).find(|(_, cell)| found(cell)) else { return Ok(()) };
         let is_value = |other: usize| {
             other != column && self.role_by_name(other, None).is_none() && {
                 let mut cells = self.cells(other).peekable();
-                cells.peek().is_some() && cells.all(|cell| look(cell) != Look::Other)
+                cells.peek().is_some() && cells.all(|cell| look(cell) != Look::Other && !has_leading_zero(cell))
             }
         };
         if !self.has_header || !(0..self.names.len()).any(is_value) {
@@ -172,9 +209,26 @@ impl<'a> Columns<'a> {
         Err(TableError::NumbersAndNames { column: self.names[column].clone(), line, example })
     }
 
-    /// Whether a column becomes a label or is not used because of its name alone.
+    /// Whether the column is stated to hold numbers.
+    pub(super) fn is_stated(&self, column: usize) -> bool {
+        self.values.contains(&self.names[column])
+    }
+
+    /// Refuses a statement about a column that the table does not have, or that is called time.
+    pub(super) fn check_stated(&self) -> Result<(), TableError> {
+        if let Some(stated) = self.values.iter().find(|stated| !self.names.contains(stated)) {
+            return Err(TableError::NoSuchColumn { column: stated.clone(), columns: listed(self.names) });
+        }
+        let time = self.values.iter().find(|stated| self.has_header && is_time_name(stated));
+        time.map_or(Ok(()), |time| Err(TableError::StatedTime { column: time.clone() }))
+    }
+
+    /// Whether a column has another role than the time because of its name alone.
     pub(super) fn is_named_otherwise(&self, column: usize) -> bool {
         let name = &self.names[column];
+        if self.is_stated(column) {
+            return true;
+        }
         name.strip_prefix(LABEL_PREFIX).is_some_and(|key| !key.is_empty())
             || ANNOTATION_NAMES.iter().any(|other| name.eq_ignore_ascii_case(other))
     }
@@ -228,6 +282,11 @@ impl<'a> Columns<'a> {
         }
         Ok(())
     }
+}
+
+/// The first cell that is no time by itself, or else the first one.
+fn not_a_time<'c>(cells: &[&'c str]) -> &'c str {
+    cells.iter().find(|cell| super::parse_time(cell).is_none()).or(cells.first()).unwrap_or(&"")
 }
 
 /// The name of a KPI or of a label, and whether it is a label.

@@ -91,7 +91,7 @@ pub enum TableError {
         /// The name of the column with times of day.
         clock: String,
     },
-    /// The sign before the fraction cannot be told from one between thousands.
+    /// The sign before the fraction may be one between thousands.
     #[error("{example:?} in column {column:?} may be a fraction or thousands; state the decimal sign: point or comma")]
     AmbiguousDecimal {
         /// The column's name.
@@ -113,7 +113,7 @@ pub enum TableError {
     },
     /// A column holds numbers and names, such as `12` and `A7`.
     #[error(
-        "column {column:?} holds numbers, but also {example:?} in line {line}; write label.{column} as its name if it says what a row is about, or leave cells without a number empty"
+        "column {column:?} holds numbers, but also {example:?} in line {line}; write label.{column} as its name if it says what a row is about; if not, leave cells without a number empty, or state it as a column of numbers (values={column})"
     )]
     NumbersAndNames {
         /// The column's name.
@@ -133,7 +133,7 @@ pub enum TableError {
     },
     /// No column besides the time is numeric, and one is empty in the rows that tell it.
     #[error(
-        "no column besides the time holds numbers in the first {rows} rows, and column {column:?} is empty in them; remove the rows above its first value, if it has one"
+        "no column besides the time holds numbers in the first {rows} rows, and column {column:?} is empty in them; if numbers begin in a later row, state it as a column of numbers (values={column})"
     )]
     NoValuesYet {
         /// The number of rows.
@@ -143,7 +143,7 @@ pub enum TableError {
     },
     /// A column has its first value below the rows that tell its content.
     #[error(
-        "column {column:?} is empty in the first rows and holds {example:?} in line {line}, so it is open whether it is a KPI or a label; call it label.{column} if it is a label, remove it, or cut the file above line {line} and send both parts, each with the header"
+        "column {column:?} is empty in the first rows and holds {example:?} in line {line}, so it is open whether it is a KPI or a label; state it as a column of numbers (values={column}), call it label.{column} if it is a label, remove it, or cut the file above line {line} and send both parts, each with the header"
     )]
     LateColumn {
         /// The column's name.
@@ -152,6 +152,40 @@ pub enum TableError {
         line: u64,
         /// The value.
         example: String,
+    },
+    /// A column that is stated to hold numbers is not there.
+    #[error("there is no column {column:?} that could hold numbers (values); the columns are {columns}")]
+    NoSuchColumn {
+        /// The name as stated.
+        column: String,
+        /// The names of all columns.
+        columns: String,
+    },
+    /// The column with the time is stated to hold numbers.
+    #[error("column {column:?} holds the time, so it cannot be stated as a column of numbers (values)")]
+    StatedTime {
+        /// The column's name.
+        column: String,
+    },
+    /// A column is stated to hold numbers in a table with one value a row.
+    #[error(
+        "column {column:?} cannot be stated as a column of numbers (values): each row of this table holds one value of the KPI that it names, in column {value:?}"
+    )]
+    StatedInLongForm {
+        /// The name as stated.
+        column: String,
+        /// The column of the values.
+        value: String,
+    },
+    /// The name of the time column says a zone that may mean several, and the times say none.
+    #[error(
+        "the name of column {column:?} says a zone, {zone}, that does not tell its clock changes, and its times say none; state the time zone, such as time_zone=Europe/Berlin"
+    )]
+    ZoneInName {
+        /// The column's name.
+        column: String,
+        /// The zone in it.
+        zone: String,
     },
     /// Rows have the same time, and a column of whole numbers tells them apart.
     #[error(
@@ -200,10 +234,15 @@ pub enum TableError {
         most: usize,
     },
     /// A record is longer than 1 MiB, for example after a quote that is never closed.
-    #[error("the row that starts at line {line} is longer than 1 MiB; is a quote (\") left open there?")]
+    #[error(
+        "the row that starts at line {line} is longer than 1 MiB; {}",
+        if *quoted { "is a quote (\") left open there?" } else { "a row of a table is shorter: is this CSV with line breaks?" }
+    )]
     RecordTooLong {
         /// The line of the file, counting from 1.
         line: u64,
+        /// Whether there is a quote in it, or shortly before it.
+        quoted: bool,
     },
     /// The field of a quote contains the rows below it.
     #[error("is a quote (\") left open at line {line}? its field contains the rows below; close or remove the quote")]

@@ -108,11 +108,16 @@ impl Layout {
             .enumerate()
             .map(|(i, name)| if has_header && !name.is_empty() { name } else { format!("column_{}", i + 1) })
             .collect();
-        let mut columns = Columns { first, data, lines, names: &names, has_header, time: 0, clock: None };
+        let values = &options.values;
+        let mut columns = Columns { first, data, lines, names: &names, has_header, values, time: 0, clock: None };
+        columns.check_stated()?;
         let TimeColumns { time, clock } = time_column::find(&columns, options)?;
         (columns.time, columns.clock) = (time, clock);
         let times = columns.times(options)?;
         let long = if has_header { columns.long_form() } else { None };
+        if let (Some((_, value)), Some(stated)) = (long, values.first()) {
+            return Err(TableError::StatedInLongForm { column: stated.clone(), value: names[value].clone() });
+        }
         let roles = (0..names.len()).map(|column| columns.role(column, long));
         let mut roles: Vec<Role> = roles.collect::<Result<_, _>>()?;
         other_dates::set_aside(&mut roles, &columns, options, &times)?;
@@ -168,7 +173,7 @@ impl Layout {
 }
 
 /// The first of these texts, and how many more there are.
-fn listed(all: &[String]) -> String {
+pub(super) fn listed(all: &[String]) -> String {
     let more = all.len().saturating_sub(NAMED);
     let first = all[..all.len() - more].join(", ");
     if more > 0 { format!("{first} and {more} more") } else { first }

@@ -30,6 +30,7 @@ mod time_column;
 mod twice;
 mod written;
 pub mod xlsx;
+mod zone;
 
 pub use error::{RowProblem, TableError};
 pub use late::check_late_columns;
@@ -60,9 +61,9 @@ pub fn name_of_file(name: &str) -> KpiName {
     name_from(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
 }
 
-/// The name of a KPI for any text, such as the name of a column.
+/// The name of a KPI for any text, such as the name of a column. A name that Earcon has made stays.
 pub fn name_from(text: &str) -> KpiName {
-    let name = earcon_intake::naming::kpi_name(text.trim());
+    let name = earcon_intake::naming::own_kpi_name(text.trim());
     name.unwrap_or_else(|| KpiName::new("value").expect("the name keeps the rule"))
 }
 

@@ -20,14 +20,17 @@ pub struct TableOptions {
     pub time_format: Option<TimeFormat>,
     /// The decimal sign. `None`: it follows from the first rows.
     pub decimal: Option<DecimalSign>,
-    /// The zone of times that do not say one.
-    pub time_zone: TimeZone,
+    /// The zone of times that do not say one. `None`: UTC, unless the name of the column says
+    /// another one.
+    pub time_zone: Option<TimeZone>,
+    /// The names of columns of numbers: each is a KPI, whatever its first rows hold.
+    pub values: Vec<String>,
 }
 
 impl TableOptions {
-    /// Everything follows from the table. Times without a zone are in UTC.
+    /// Everything follows from the table.
     pub fn new(fallback: KpiName) -> Self {
-        Self { kpi: None, fallback, time_format: None, decimal: None, time_zone: TimeZone::UTC }
+        Self { kpi: None, fallback, time_format: None, decimal: None, time_zone: None, values: Vec::new() }
     }
 }
 

@@ -25,6 +25,7 @@ use super::problems::Problems;
 use super::quotes::{Place, contains_rows};
 use super::time::Moment;
 use super::twice::Twice;
+use super::zone;
 
 /// Number of rows that are inspected to tell what the form leaves open.
 const SNIFFED_ROWS: usize = 100;
@@ -169,12 +170,11 @@ impl<R: Read> TableReader<R> {
 
     /// How the table is understood.
     pub fn describe(&self) -> Description {
-        let zone = &self.layout.times.zone;
         Description {
             separator: char::from(self.dialect.separator),
             decimal: self.layout.decimal.sign,
             time_format: self.layout.times.format,
-            time_zone: zone.iana_name().map_or_else(|| "UTC".to_owned(), str::to_owned),
+            time_zone: zone::name(&self.layout.times.zone),
             order: self.order,
             columns: self.layout.describe(),
         }
@@ -269,13 +269,13 @@ fn read_record<R: Read>(
             Ok(Some(Place { line: line.max(1) + skipped_lines, breaks }))
         }
         Ok(false) => Ok(None),
-        Err(error) => Err(read_error(error, start)),
+        Err(error) => Err(read_error(error, start, records.get_ref().is_quoted())),
     }
 }
 
-fn read_error(error: ::csv::Error, line: u64) -> TableError {
+fn read_error(error: ::csv::Error, line: u64, quoted: bool) -> TableError {
     match error.into_kind() {
-        ::csv::ErrorKind::Io(error) if bounded::is_too_long(&error) => TableError::RecordTooLong { line },
+        ::csv::ErrorKind::Io(error) if bounded::is_too_long(&error) => TableError::RecordTooLong { line, quoted },
         ::csv::ErrorKind::Io(error) => TableError::Io(error),
         // No other error can occur with flexible byte records, but the enum is not exhaustive.
         other => TableError::Io(io::Error::other(format!("{other:?}"))),

@@ -88,7 +88,7 @@ impl Layout {
                 && !is_missing(cell)
             {
                 let value = std::str::from_utf8(cell).map_err(|_| format!("label {key:?} is not UTF-8"))?;
-                pairs.push((key.as_str(), naming::label_value(value)));
+                pairs.push((key.as_str(), naming::own_label_value(value)));
             }
         }
         if pairs.is_empty() {

@@ -262,7 +262,7 @@ fn open_quote_ends_the_reading_and_keeps_earlier_rows() {
     let input = Cursor::new(format!("ts,load\n{good}2,\"")).chain(endless);
     let outcome = read_as(None, input).unwrap();
     assert_eq!(outcome.samples.len(), 300);
-    assert!(matches!(outcome.end, Err(TableError::RecordTooLong { line: 302 })), "{:?}", outcome.end);
+    assert!(matches!(outcome.end, Err(TableError::RecordTooLong { line: 302, quoted: true })), "{:?}", outcome.end);
 }
 
 #[test]
@@ -298,6 +298,7 @@ mod other_dates;
 mod quotes;
 mod repeats;
 mod shape;
+mod stated;
 mod times;
 
 #[test]

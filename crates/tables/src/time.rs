@@ -86,6 +86,9 @@ impl TimeReader {
         {
             return Moment::of(civil, &TimeZone::get(zone).ok()?);
         }
+        if earcon_intake::has_impossible_offset(text) {
+            return None;
+        }
         if text.ends_with(']') {
             // Refuses an offset that the zone does not have at that time.
             return Some(Moment::At(text.parse::<jiff::Zoned>().ok()?.timestamp().as_millisecond()));

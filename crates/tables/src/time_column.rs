@@ -4,8 +4,9 @@ use super::columns::Columns;
 use super::error::TableError;
 use super::options::{TableOptions, TimeFormat};
 use super::time::{TimeReader, detect, is_time_of_day, number};
+use super::zone::without_zone;
 
-/// Names of time columns, compared without case.
+/// Names of time columns, compared without case and without a zone in brackets behind them.
 const TIME_NAMES: [&str; 5] = ["timestamp", "time", "date", "ts", "datetime"];
 
 /// The column of the time, or of the date and of the time of day.
@@ -32,6 +33,7 @@ pub(super) enum Kind {
 
 /// Whether a column with this name holds the time.
 pub(super) fn is_time_name(name: &str) -> bool {
+    let name = without_zone(name);
     TIME_NAMES.iter().any(|time| name.eq_ignore_ascii_case(time))
 }
 

@@ -62,12 +62,15 @@ pub struct Sheet {
     /// The number of formulas whose result is not in the file, and the name of the first such cell.
     /// Programs that write workbooks without computing them leave the results out.
     pub formulas: Option<(u64, String)>,
+    /// The number of cells that hold a duration, and the name of the first.
+    pub durations: Option<(u64, String)>,
 }
 
 impl Sheet {
     /// Sentences about the sheets and formulas that are not read. `None` if there are none.
     pub fn warning(&self) -> Option<String> {
-        let all: Vec<String> = self.unread_sheets().into_iter().chain(self.formula_warning()).collect();
+        let all = self.unread_sheets().into_iter().chain(self.formula_warning()).chain(self.duration_warning());
+        let all: Vec<String> = all.collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
@@ -79,6 +82,12 @@ impl Sheet {
              it there",
             counted(*count, "formula is without its result", "formulas are without their results")
         ))
+    }
+
+    fn duration_warning(&self) -> Option<String> {
+        let (count, first) = self.durations.as_ref()?;
+        let cells = counted(*count, "cell holds a duration", "cells hold durations");
+        Some(format!("{cells} such as [h]:mm:ss, first {first}, which become seconds"))
     }
 
     fn unread_sheets(&self) -> Option<String> {
@@ -111,6 +120,7 @@ pub fn first_sheet(workbook: Vec<u8>) -> Result<Sheet, SheetError> {
     let mut cells = workbook.worksheet_cells_reader(name).map_err(damaged)?;
     let mut rows = Rows::default();
     let mut formulas: Option<(u64, String)> = None;
+    let mut durations: Option<(u64, String)> = None;
     // This reader does not expand formulas, so it keeps none in memory.
     while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(damaged)? {
         let (row, column) = cell.pos;
@@ -118,11 +128,14 @@ pub fn first_sheet(workbook: Vec<u8>) -> Result<Sheet, SheetError> {
         if cell.formula.is_some() && matches!(cell.value, DataRef::Empty) {
             formulas.get_or_insert_with(|| (0, cell_name(row, column))).0 += 1;
         }
+        if matches!(&cell.value, DataRef::DateTime(time) if time.is_duration()) {
+            durations.get_or_insert_with(|| (0, cell_name(row, column))).0 += 1;
+        }
     }
     drop(cells);
     let csv = rows.finish()?;
     let others = others.iter().filter(|other| holds_cells(&mut workbook, other)).cloned().collect();
-    Ok(Sheet { csv, name: name.clone(), others, formulas })
+    Ok(Sheet { csv, name: name.clone(), others, formulas, durations })
 }
 
 /// Whether a sheet has a cell with content. One that cannot be read as cells, such as a chart, has
@@ -230,8 +243,9 @@ fn one_line(text: &str) -> String {
 }
 
 fn date(time: &ExcelDateTime) -> String {
-    if !time.is_datetime() {
-        return time.as_f64().to_string();
+    if time.is_duration() {
+        // Spreadsheets count days, and keep milliseconds.
+        return fraction((time.as_f64() * 86_400_000.0).round() / 1e3);
     }
     // A time of day alone, and a date alone.
     let (is_clock, is_date) = (time.as_f64() < 1.0, time.as_f64().fract() == 0.0);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -22,6 +23,7 @@ use crate::gateway::http::state::{DELETED, Ending, WITHDRAWN};
 use crate::gateway::http::state::SharedState;
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
+use earcon_intake::{json_problem, without_bom};
 use earcon_tenancy::WorkspacePass;
 
 /// The subprotocols, preferred first. Without one the encoding is JSON.
@@ -47,23 +49,24 @@ enum Request {
     Ping,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// Where events begin, by default with those to come.
+#[derive(Default)]
 enum Position {
     Seq(u64),
-    Name(Named),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Named {
+    #[default]
     Live,
     Snapshot,
 }
 
-impl Default for Position {
-    fn default() -> Self {
-        Position::Name(Named::Live)
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        match (value.as_u64(), value.as_str()) {
+            (Some(seq), _) => Ok(Position::Seq(seq)),
+            (_, Some("live")) => Ok(Position::Live),
+            (_, Some("snapshot")) => Ok(Position::Snapshot),
+            _ => Err(D::Error::custom(format!("since is a seq, \"live\" or \"snapshot\", not {value}"))),
+        }
     }
 }
 
@@ -219,7 +222,7 @@ impl Connection {
     }
 
     async fn request(&mut self, text: &str) -> Result<(), End> {
-        match serde_json::from_str(text) {
+        match serde_json::from_slice(without_bom(text.as_bytes())) {
             Ok(Request::Ping) => Ok(self.socket.send_one(&MessageFrame::text(r#"{"type":"pong"}"#)).await?),
             Ok(Request::Subscribe { since, epoch, filter, rate }) => {
                 let filter = match Filter::new(&filter.kpis, &filter.types) {
@@ -233,7 +236,10 @@ impl Connection {
                 let (since, encoding) = (position(since, epoch), self.encoding);
                 self.subscribe(FollowRequest { filter, since, encoding, rate }).await
             }
-            Err(error) => self.send_error("The message is not understood", &error.to_string()).await,
+            Err(error) => {
+                let problem = json_problem(&error, without_bom(text.as_bytes()));
+                self.send_error("The message is not understood", &problem).await
+            }
         }
     }
 
@@ -274,7 +280,7 @@ impl Connection {
 fn position(since: Position, epoch: Option<String>) -> Since {
     match since {
         Position::Seq(seq) => Since::Seq { seq, epoch },
-        Position::Name(Named::Live) => Since::Live,
-        Position::Name(Named::Snapshot) => Since::Snapshot,
+        Position::Live => Since::Live,
+        Position::Snapshot => Since::Snapshot,
     }
 }

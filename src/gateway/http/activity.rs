@@ -56,12 +56,14 @@ impl Activity {
         *self.state() = (phase, now);
     }
 
-    /// Goes on to `to`, if the connection is in phase `from`.
-    pub(crate) fn advance(&self, from: Phase, to: Phase, now: Instant) {
+    /// Goes on to `to`, if the connection is in phase `from`. Returns whether it was.
+    pub(crate) fn advance(&self, from: Phase, to: Phase, now: Instant) -> bool {
         let mut state = self.state();
-        if state.0 == from {
+        let goes_on = state.0 == from;
+        if goes_on {
             *state = (to, now);
         }
+        goes_on
     }
 
     /// The phase.
@@ -79,16 +81,15 @@ impl Activity {
         }
     }
 
-    /// Whether a connection may be cut during a shutdown that began at `began`.
-    pub(crate) fn may_be_cut(&self, times: &Times, began: Instant, now: Instant) -> bool {
+    /// When a connection may be cut during a shutdown that began at `began`.
+    pub(crate) fn cut_at(&self, times: &Times, began: Instant) -> Instant {
         let (phase, since) = *self.state();
-        let until = match phase {
+        match phase {
             Phase::Handling => began + times.finish,
             // An answer that began late gets its time, too.
             Phase::Answering => began.max(since) + times.close,
             Phase::Idle | Phase::Head | Phase::Body => began + times.close,
-        };
-        now >= until
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, (Phase, Instant)> {
@@ -116,6 +117,12 @@ impl Pace {
     pub(crate) fn received(&mut self, bytes: usize) {
         self.received += bytes as u64;
         self.waiting = None;
+    }
+
+    /// The server did not look for so long: that is not the client's time.
+    pub(crate) fn excuse(&mut self, time: Duration) {
+        self.began += time;
+        self.waiting = self.waiting.map(|since| since + time);
     }
 
     /// The server waits for the next bytes.
@@ -174,15 +181,12 @@ pub(crate) mod tests {
         let activity = Activity::new(now);
         for phase in [Phase::Head, Phase::Body, Phase::Answering, Phase::Idle] {
             activity.enter(phase, now);
-            assert!(!activity.may_be_cut(&TIMES, now, now), "{phase:?}");
-            assert!(activity.may_be_cut(&TIMES, now, now + seconds(1)), "{phase:?}");
+            assert_eq!(activity.cut_at(&TIMES, now), now + seconds(1), "{phase:?}");
         }
         activity.enter(Phase::Handling, now);
-        assert!(!activity.may_be_cut(&TIMES, now, now + seconds(4)));
-        assert!(activity.may_be_cut(&TIMES, now, now + seconds(5)));
+        assert_eq!(activity.cut_at(&TIMES, now), now + seconds(5));
         activity.enter(Phase::Answering, now + seconds(4));
-        assert!(!activity.may_be_cut(&TIMES, now, now + seconds(4)), "its answer begins");
-        assert!(activity.may_be_cut(&TIMES, now, now + seconds(5)));
+        assert_eq!(activity.cut_at(&TIMES, now), now + seconds(5), "its answer begins late");
     }
 
     #[test]
@@ -194,6 +198,15 @@ pub(crate) mod tests {
         assert_eq!(pace.deadline(), now + seconds(15), "five seconds at the least rate");
         pace.received(1_000_000);
         assert_eq!(pace.deadline(), now + seconds(100), "no rate allows more than the total");
+    }
+
+    #[test]
+    fn time_in_which_the_server_does_not_look_is_its_own() {
+        let now = Instant::now();
+        let mut pace = Pace::new(TIMES, now);
+        pace.wait(now);
+        pace.excuse(seconds(20));
+        assert_eq!(pace.deadline(), now + seconds(30));
     }
 
     #[test]

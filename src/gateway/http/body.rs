@@ -14,6 +14,7 @@ use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::bad;
 use crate::gateway::http::room::Budget;
 use crate::gateway::http::state::SharedState;
+use earcon_intake::{json_problem, without_bom};
 
 /// The whole body. Its bytes are counted until the last copy of them is dropped.
 pub(crate) struct Body(pub(crate) Bytes);
@@ -131,10 +132,11 @@ impl<T: FromJson> JsonBody<T> {
             Some(shape) => bad(&format!("{shape}: {error}")),
             None => bad(&error.to_string()),
         };
-        if body.trim_ascii_start().first() == Some(&b'[') {
+        if without_bom(body).trim_ascii_start().first() == Some(&b'[') {
             return Err(refused(&"the body must be an object, not a list"));
         }
-        serde_json::from_slice(body).map(Self).map_err(|error| refused(&error))
+        let body = without_bom(body);
+        serde_json::from_slice(body).map(Self).map_err(|error| refused(&json_problem(&error, body)))
     }
 }
 

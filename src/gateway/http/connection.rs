@@ -41,6 +41,8 @@ struct Shared {
     taken: AtomicBool,
     /// hyper has bytes that the socket did not take.
     blocked: AtomicBool,
+    /// The first line of the head that arrives is there.
+    has_line: AtomicBool,
 }
 
 impl Shared {
@@ -122,6 +124,7 @@ impl Connection {
             times,
             taken: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            has_line: AtomicBool::new(false),
         });
         (Self { shared: shared.clone(), stuck: None }, Peer { address, shared })
     }
@@ -169,7 +172,8 @@ impl Connection {
         if self.shared.activity.phase() != Phase::Head || self.shared.is_taken() {
             return false;
         }
-        let Some(answer) = replacement(bytes) else { return false };
+        let has_line = self.shared.has_line.load(Ordering::Acquire);
+        let Some(answer) = replacement(bytes, has_line) else { return false };
         if self.shared.taken.swap(true, Ordering::AcqRel) {
             return false;
         }
@@ -195,8 +199,14 @@ impl AsyncRead for Connection {
         }
         let before = buffer.filled().len();
         let read = ready!(poll_read(self.shared.outlet.tcp(), context, buffer));
-        if buffer.filled().len() > before {
-            self.shared.activity.advance(Phase::Idle, Phase::Head, Instant::now());
+        let arrived = &buffer.filled()[before..];
+        if !arrived.is_empty() {
+            if self.shared.activity.advance(Phase::Idle, Phase::Head, Instant::now()) {
+                self.shared.has_line.store(false, Ordering::Release);
+            }
+            if arrived.contains(&b'\n') {
+                self.shared.has_line.store(true, Ordering::Release);
+            }
         }
         Poll::Ready(read)
     }

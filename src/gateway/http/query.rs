@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::actors::mix::DEFAULT_MIX;
 use crate::gateway::http::problem::{Kind, Problem};
-use earcon_intake::{other_unit, parse_time};
+use earcon_intake::{other_unit, parse_time, plain_problem};
 use earcon_model::{KpiName, Labels};
 
 /// Like axum's `Query`, with our error answer.
@@ -24,7 +24,19 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        query.map(|Query(params)| Self(params)).map_err(|error| bad(&error.body_text()))
+        query.map(|Query(params)| Self(params)).map_err(|error| {
+            let text = error.body_text();
+            let problem = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            // With a place in front: `since: invalid digit`.
+            let problem = match problem.split_once(": ") {
+                Some((place, problem)) if !place.contains(' ') => format!("{place}: {}", plain_problem(problem)),
+                _ => plain_problem(problem),
+            };
+            let of_address =
+                [("the field ", "the parameter "), ("no field ", "no parameter "), ("the fields are ", "there are ")];
+            let problem = of_address.iter().fold(problem, |text, (theirs, ours)| text.replace(theirs, ours));
+            bad(&problem)
+        })
     }
 }
 

@@ -193,7 +193,7 @@ impl Reservation {
         true
     }
 
-    /// Returns what is held.
+    /// Returns the held bytes.
     pub(crate) fn release(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         if bytes > 0 {

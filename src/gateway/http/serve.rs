@@ -128,13 +128,9 @@ fn judge(peer: &Peer, times: &Times, closing: Option<Instant>, now: Instant) -> 
     let activity = peer.activity();
     let mut next = now + LONG;
     if let Some(began) = closing {
-        if activity.may_be_cut(times, began, now) {
-            return (true, now);
-        }
-        next = began + times.close;
+        next = activity.cut_at(times, began);
         if next <= now {
-            // Its request is being handled, or its answer is being written.
-            next = (now + times.close).min(now.max(began + times.finish));
+            return (true, now);
         }
     }
     match activity.deadline(times) {

@@ -7,6 +7,9 @@
 use super::policy::POLICY;
 use super::problem::{Kind, PROBLEM_JSON};
 
+const ADDRESS: &str =
+    "the address and the headers may have 64 KiB in all; shorten the address, or send its parameters in a body";
+
 /// The headers that every answer has, for answers that are written past axum.
 pub(crate) fn secured(status: &str, more: &str, body: &str) -> String {
     format!(
@@ -18,18 +21,22 @@ pub(crate) fn secured(status: &str, more: &str, body: &str) -> String {
 }
 
 /// The answer in place of the one that hyper has begun to write. `None` if these bytes are no
-/// answer of hyper: those of routes have the header that hyper's lack.
-pub(crate) fn replacement(bytes: &[u8]) -> Option<String> {
+/// answer of hyper: those of routes have the header that hyper's lack. `has_line`: the first line
+/// of the request has arrived whole. If not, its address alone is larger than a head may be.
+pub(crate) fn replacement(bytes: &[u8], has_line: bool) -> Option<String> {
     let rest = bytes.strip_prefix(b"HTTP/1.1 ")?;
     let head = &rest[..rest.windows(4).position(|part| part == b"\r\n\r\n")?];
     let head = std::str::from_utf8(head).ok()?;
     if head.to_ascii_lowercase().contains("\r\nx-content-type-options:") {
         return None;
     }
-    let status = head.lines().next()?;
+    let status = match head.lines().next()? {
+        status if status.starts_with("431") && !has_line => "414 URI Too Long",
+        status => status,
+    };
     let (kind, title, detail) = match status.split(' ').next()? {
         "400" => (Kind::BadRequest, "The request is not understood", "this is no request of HTTP/1.1"),
-        "414" => (Kind::TooLarge, "The address is too long", "shorten the address, or send its parameters in a body"),
+        "414" => (Kind::TooLarge, "The address is too long", ADDRESS),
         "431" => (
             Kind::HeadTooLarge,
             "The head is too large",
@@ -49,7 +56,7 @@ mod tests {
     #[test]
     fn only_answers_of_hyper_are_replaced() {
         let own = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-        let answer = replacement(own).unwrap();
+        let answer = replacement(own, true).unwrap();
         assert!(
             answer.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"),
             "{answer}"
@@ -57,7 +64,9 @@ mod tests {
         assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n") && answer.ends_with('}'), "{answer}");
         let of_route = b"HTTP/1.1 400 Bad Request\r\nX-Content-Type-Options: nosniff\r\ncontent-length: 0\r\n\r\n";
         for other in [&of_route[..], b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 400 Bad", b"{\"a\": 1}", b""] {
-            assert_eq!(replacement(other), None);
+            assert_eq!(replacement(other, true), None);
         }
+        let answer = replacement(own, false).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 414 URI Too Long\r\n") && answer.contains("64 KiB"), "{answer}");
     }
 }

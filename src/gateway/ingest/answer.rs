@@ -51,7 +51,7 @@ pub(crate) struct Rejected {
 /// # Errors
 /// When no row was accepted, or some could not be committed.
 pub(crate) fn accepted_json(submitted: &Submitted) -> Result<String, Problem> {
-    let RefusedRows { rows: rejected, too_old } = submitted.refused()?;
+    let RefusedRows { rows: rejected, too_old, notes } = submitted.refused()?;
     let receipt = &submitted.receipt;
     // A request may hold end-of-series markers alone.
     let only_refusals = receipt.accepted == 0 && !rejected.is_empty();
@@ -68,7 +68,7 @@ pub(crate) fn accepted_json(submitted: &Submitted) -> Result<String, Problem> {
         epoch,
         too_old,
         replaced: Some(submitted.replaced.count).filter(|count| *count > 0),
-        notes: submitted.notes.iter().chain(&note).map(String::as_str).take(NOTES).collect(),
+        notes: notes.iter().chain(&note).map(String::as_str).take(NOTES).collect(),
     }))
 }
 

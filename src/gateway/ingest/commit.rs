@@ -22,7 +22,7 @@ use crate::services::meanings::MeaningService;
 use crate::telemetry::{Metric, count};
 use earcon_intake::ParsedBatch;
 use earcon_model::wording::counted;
-use earcon_model::{Arrival, KpiBatch, KpiName, Meaning, RejectedRow};
+use earcon_model::{Arrival, KpiBatch, RejectedRow};
 use earcon_tenancy::WorkspacePass;
 
 /// Pause between two attempts of [`submit_with_retry`].
@@ -54,7 +54,8 @@ impl Submitted {
         }
         let mut rows = [&self.unparsed[..], &self.receipt.rejected[..]].concat();
         rows.sort_by_key(|rejected| rejected.row);
-        Ok(RefusedRows { rows, too_old: self.receipt.too_old.as_ref().map(WireTooOld::from) })
+        let (too_old, notes) = (self.receipt.too_old.as_ref().map(WireTooOld::from), self.notes.clone());
+        Ok(RefusedRows { rows, too_old, notes })
     }
 }
 
@@ -65,6 +66,8 @@ pub(crate) struct RefusedRows {
     pub(crate) rows: Vec<RejectedRow>,
     /// Those that are older than history keeps.
     pub(crate) too_old: Option<WireTooOld>,
+    /// What the sender should know about the rows that were taken.
+    pub(crate) notes: Vec<String>,
 }
 
 impl RefusedRows {
@@ -86,6 +89,8 @@ pub(crate) struct Committing {
     submission: Option<Submission>,
     unparsed: Vec<RejectedRow>,
     replaced: Replaced,
+    /// What the parser found.
+    noted: Vec<String>,
     stated: Option<Stated>,
     meanings: MeaningService,
     pass: WorkspacePass,
@@ -94,14 +99,14 @@ pub(crate) struct Committing {
 impl Committing {
     /// Waits for the commit.
     pub(crate) async fn committed(self) -> Submitted {
-        let Self { submission, unparsed, replaced, stated, meanings, pass } = self;
+        let Self { submission, unparsed, replaced, noted, stated, meanings, pass } = self;
         match submission {
             Some(submission) => {
                 let (receipt, epoch) = submission.receipt().await;
-                let notes = notes(stated, &receipt, &meanings, &pass).await;
+                let notes = notes(noted, stated, &receipt, &meanings, &pass).await;
                 Submitted { unparsed, receipt, epoch: Some(epoch), notes, replaced }
             }
-            None => Submitted { unparsed, ..Submitted::default() },
+            None => Submitted { unparsed, notes: noted, ..Submitted::default() },
         }
     }
 }
@@ -129,17 +134,17 @@ pub(crate) async fn begin(
     parsed: ParsedBatch,
     arrival: Arrival,
 ) -> Result<Committing, Refused> {
-    let (batches, unparsed, stated) = count_parsed(pass, parsed);
+    let ParsedBatch { batches, rejected: unparsed, notes, meanings: stated, .. } = counted_parsed(pass, parsed);
     let (meanings, pass) = (state.meanings.clone(), pass.clone());
     if batches.is_empty() {
         let replaced = Replaced::default();
-        return Ok(Committing { submission: None, unparsed, replaced, stated: None, meanings, pass });
+        return Ok(Committing { submission: None, unparsed, replaced, noted: notes, stated: None, meanings, pass });
     }
     let replaced = Replaced::of(&batches);
     let stated = Stated::of(state, &pass, stated, &batches).await;
     let rows = rows_of(&batches);
     let sent = state.directory.send(&pass, batches, arrival).await.inspect_err(|refused| count_refused(refused, rows));
-    Ok(Committing { submission: Some(sent?), unparsed, replaced, stated, meanings, pass })
+    Ok(Committing { submission: Some(sent?), unparsed, replaced, noted: notes, stated, meanings, pass })
 }
 
 /// When [`submit_with_retry`] gives up.
@@ -174,9 +179,9 @@ pub(crate) async fn submit_with_retry(
     arrival: Arrival,
     retry: RetryLimits,
 ) -> Result<Submitted, GaveUp> {
-    let (mut batches, unparsed, meanings) = count_parsed(pass, parsed);
+    let ParsedBatch { mut batches, rejected: unparsed, notes: mut noted, meanings, .. } = counted_parsed(pass, parsed);
     if batches.is_empty() {
-        return Ok(Submitted { unparsed, ..Submitted::default() });
+        return Ok(Submitted { unparsed, notes: noted, ..Submitted::default() });
     }
     let mut stated = Stated::of(state, pass, meanings, &batches).await;
     let (rows, replaced) = (rows_of(&batches), Replaced::of(&batches));
@@ -190,7 +195,7 @@ pub(crate) async fn submit_with_retry(
             // Samples that are stored already replace themselves, so a partial commit is sent again
             // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
-                let notes = notes(stated.take(), &receipt, &state.meanings, pass).await;
+                let notes = notes(std::mem::take(&mut noted), stated.take(), &receipt, &state.meanings, pass).await;
                 return Ok(Submitted { unparsed, receipt, epoch: Some(epoch), notes, replaced });
             }
             Err(refused) if last || !refused.may_pass() => {
@@ -206,19 +211,14 @@ pub(crate) async fn submit_with_retry(
     }
 }
 
-/// Counts what the parser refused and ignored. Returns the rows to commit, the refused ones, and
-/// the meanings that senders stated.
-fn count_parsed(
-    pass: &WorkspacePass,
-    mut parsed: ParsedBatch,
-) -> (Vec<KpiBatch>, Vec<RejectedRow>, Vec<(KpiName, Meaning)>) {
+/// Refuses what the key of the request does not permit, and counts what is refused and ignored.
+fn counted_parsed(pass: &WorkspacePass, mut parsed: ParsedBatch) -> ParsedBatch {
     if pass.is_limited_to_some_kpis() {
         withhold(pass, &mut parsed);
     }
-    let ParsedBatch { batches, rejected, ignored, meanings } = parsed;
-    count(Metric::IngestIgnored, ignored as u64);
-    count(Metric::IngestRejected, rejected.len() as u64);
-    (batches, rejected, meanings)
+    count(Metric::IngestIgnored, parsed.ignored as u64);
+    count(Metric::IngestRejected, parsed.rejected.len() as u64);
+    parsed
 }
 
 /// Refuses the rows of KPIs that the key of the request does not permit.

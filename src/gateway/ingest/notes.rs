@@ -15,14 +15,19 @@ use earcon_tenancy::WorkspacePass;
 /// Notes that one answer has, at most.
 pub(super) const NOTES: usize = 20;
 
-/// The notes about the rows of a receipt. Keeps what the request stated, if it stated something.
+/// The notes about the rows of a receipt, after those of the parser. Keeps what the request stated,
+/// if it stated something.
 pub(crate) async fn notes(
+    noted: Vec<String>,
     stated: Option<Stated>,
     receipt: &Receipt,
     meanings: &MeaningService,
     pass: &WorkspacePass,
 ) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = noted;
+    if let Some(first) = notes.first() {
+        warn(&MERGED, pass, first);
+    }
     if let Some(ahead) = &receipt.ahead {
         let note = ahead.to_string();
         warn(&AHEAD, pass, &note);
@@ -52,6 +57,7 @@ fn reread(kpi: &KpiName, now: Reading, unit: Option<&str>) -> String {
     format!("samples of {kpi} are read as {now} from now on, and were read as {before}, so they warm up again{unit}")
 }
 
+static MERGED: Mutex<Option<Repeats>> = Mutex::new(None);
 static AHEAD: Mutex<Option<Repeats>> = Mutex::new(None);
 static REREAD: Mutex<Option<Repeats>> = Mutex::new(None);
 

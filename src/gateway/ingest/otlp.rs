@@ -58,13 +58,16 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
     MediaType::of(headers).map(|named| named.essence().to_owned())
 }
 
-/// An `ExportMetricsServiceResponse`; empty when every point was taken.
+/// An `ExportMetricsServiceResponse`; empty when every point was taken and nothing is to be said
+/// about them. A message without refused points is a warning, as the protocol says.
 fn success(json: bool, refused: &RefusedRows) -> Response {
     let mut rows: Vec<u32> = refused.rows.iter().map(|rejected| rejected.row).collect();
     rows.dedup();
-    let message = refused.reasons(NAMED, |row| format!("data point {row}"));
+    let reasons = Some(refused.reasons(NAMED, |row| format!("data point {row}"))).filter(|reasons| !reasons.is_empty());
+    let notes = refused.notes.iter().take(NAMED).cloned();
+    let message = reasons.into_iter().chain(notes).collect::<Vec<_>>().join("; ");
     if json {
-        let body = if rows.is_empty() {
+        let body = if message.is_empty() {
             json!({})
         } else {
             json!({"partialSuccess": {"rejectedDataPoints": rows.len().to_string(), "errorMessage": message}})
@@ -72,9 +75,8 @@ fn success(json: bool, refused: &RefusedRows) -> Response {
         return ([(header::CONTENT_TYPE, JSON)], body.to_string()).into_response();
     }
     let mut body = Vec::new();
-    if !rows.is_empty() {
-        let mut partial = Vec::new();
-        partial.push(1 << 3);
+    if !message.is_empty() {
+        let mut partial = vec![1 << 3];
         varint(&mut partial, rows.len() as u64);
         text(&mut partial, 2, message.as_bytes());
         text(&mut body, 1, &partial);

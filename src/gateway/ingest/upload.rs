@@ -35,18 +35,16 @@ use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::{Params, bad, kpi};
 use crate::gateway::http::reply::X_ACCEL_BUFFERING;
 use crate::gateway::http::room::Reservation;
-use crate::sources::admissible::would_refuse;
+use crate::sources::admissible::{SampleTimes, WouldRefuse, would_refuse};
 use crate::sources::batcher::Batcher;
-use crate::sources::chunks::{FileError, Portion, join, preview, read_ahead};
+use crate::sources::chunks::{FileError, Portion, Preview, SENT_TOGETHER, any_sample, join, preview, read_ahead};
 use earcon_model::{Arrival, KpiName};
 use earcon_tables::xlsx::is_sheet;
-use earcon_tables::{TableOptions, name_of_file};
+use earcon_tables::{SourceSample, TableError, TableOptions, name_of_file};
 use import::Import;
 use preview::PreviewAnswer;
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-/// Samples committed together.
-const BATCH: usize = 5_000;
 /// Lines of progress that wait for a slow reader; further ones are left out.
 const LINES: usize = 16;
 
@@ -70,9 +68,16 @@ pub(crate) struct UploadParams {
     decimal: Option<String>,
     /// The zone of times that do not say one, such as `Europe/Berlin`; UTC without it.
     time_zone: Option<String>,
+    /// The names of columns of numbers, with commas between. Each is a KPI, also if it is empty in
+    /// the first rows.
+    values: Option<String>,
     /// Takes nothing, and answers what would become of the first hundred rows.
     #[serde(default)]
     dry_run: bool,
+    /// With `dry_run`: the body is the beginning of a larger file, so that a sample that would be
+    /// accepted may follow.
+    #[serde(default)]
+    beginning: bool,
 }
 
 impl UploadParams {
@@ -84,9 +89,15 @@ impl UploadParams {
             fallback: fallback(self.name.as_deref().unwrap_or_default()),
             time_format: stated(&self.time_format).map(|text| text.parse()).transpose().map_err(|e: String| bad(&e))?,
             decimal: stated(&self.decimal).map(|text| text.parse()).transpose().map_err(|e: String| bad(&e))?,
-            time_zone: stated(&self.time_zone).map_or(Ok(TimeZone::UTC), zone)?,
+            time_zone: stated(&self.time_zone).map(zone).transpose()?,
+            values: columns(self.values.as_deref().unwrap_or_default()),
         })
     }
+}
+
+/// The names in a list with commas between.
+fn columns(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// The routes of this topic.
@@ -119,10 +130,10 @@ pub(crate) async fn upload(
     // The place is taken when the body is there, so that no slow client keeps one.
     let permit = state.imports.admit()?;
     if params.dry_run {
-        return dry_run(&state, file, workbook, options).await;
+        return dry_run(&state, file, workbook, options, params.beginning).await;
     }
     let most_bytes = state.max_upload_bytes;
-    let batcher = Batcher::new(BATCH.min(state.max_batch_samples), 0.0);
+    let batcher = Batcher::new(SENT_TOGETHER.min(state.max_batch_samples), 0.0);
     let (mut portions, reader) = read_ahead(file, workbook, most_bytes, options, batcher);
     // A file that is no table, or holds no sample, is refused as a whole.
     let Some(first) = first_samples(&mut portions).await? else { return Err(unreadable(reader).await) };
@@ -161,16 +172,52 @@ async fn first_samples(portions: &mut mpsc::Receiver<Portion>) -> Result<Option<
     Ok(Some(first))
 }
 
-async fn dry_run(state: &IngestState, file: File, workbook: bool, options: TableOptions) -> Result<Response, Problem> {
-    let preview = tokio::task::spawn_blocking(move || preview(file, workbook, &options)).await;
-    match preview {
-        Ok(Ok(preview)) => {
-            let refused = would_refuse(&preview.samples, &state.times, state.clock.now_ms());
-            Ok(axum::Json(PreviewAnswer::new(preview, refused)).into_response())
-        }
-        Ok(Err(error)) => Err(bad(&error.to_string())),
-        Err(_) => Err(Problem::new(Kind::Internal, "the file could not be read; see the server's log")),
+async fn dry_run(
+    state: &IngestState,
+    file: File,
+    workbook: bool,
+    options: TableOptions,
+    beginning: bool,
+) -> Result<Response, Problem> {
+    let (times, now_ms) = (state.times.clone(), state.clock.now_ms());
+    let trial = tokio::task::spawn_blocking(move || try_out(file, workbook, &options, &times, now_ms)).await;
+    let trial = trial.map_err(|_| Problem::new(Kind::Internal, "the file could not be read; see the server's log"))?;
+    let Trial { preview, refused, any_good } = trial.map_err(|error| bad(&error.to_string()))?;
+    if any_good || beginning {
+        return Ok(axum::Json(PreviewAnswer::new(preview, refused)).into_response());
     }
+    let problems: Vec<String> = preview.problems.first().iter().map(ToString::to_string).collect();
+    let reason = refused.reasons.first().or(problems.first()).cloned().unwrap_or_else(|| "it holds none".to_owned());
+    let problem = Problem::new(Kind::NothingAccepted, format!("no sample of the file would be accepted: {reason}"));
+    Err(problem.with("skipped", preview.problems.total().into()).with("problems", problems.into()))
+}
+
+/// What would become of a file.
+struct Trial {
+    preview: Preview,
+    refused: WouldRefuse,
+    /// Whether a sample of the file, also below the first rows, would be accepted.
+    any_good: bool,
+}
+
+/// Reads the first rows of a file, and all until a sample that would be accepted. Blocks.
+fn try_out(
+    file: File,
+    workbook: bool,
+    options: &TableOptions,
+    times: &SampleTimes,
+    now_ms: i64,
+) -> Result<Trial, FileError> {
+    let mut again = file.try_clone().map_err(TableError::Io)?;
+    let preview = preview(file, workbook, options)?;
+    let refused = would_refuse(&preview.samples, times, now_ms);
+    let mut any_good = refused.count < preview.samples.len();
+    if !any_good {
+        again.seek(SeekFrom::Start(0)).map_err(TableError::Io)?;
+        let good = |sample: &SourceSample| would_refuse(std::slice::from_ref(sample), times, now_ms).count == 0;
+        any_good = any_sample(again, workbook, options, good)?;
+    }
+    Ok(Trial { preview, refused, any_good })
 }
 
 fn is_workbook(headers: &HeaderMap, name: &str) -> Result<bool, Problem> {
@@ -243,7 +290,7 @@ mod tests {
         file.write_all(format!("time,value\n{good}{}", "x,\n".repeat(20_000)).as_bytes()).unwrap();
         file.rewind().unwrap();
         let options = TableOptions::new(name_from("doors"));
-        let (mut portions, _reader) = read_ahead(file, false, 1 << 20, options, Batcher::new(BATCH, 0.0));
+        let (mut portions, _reader) = read_ahead(file, false, 1 << 20, options, Batcher::new(SENT_TOGETHER, 0.0));
         let first = first_samples(&mut portions).await.ok().flatten().unwrap();
         assert_eq!((first.samples.len(), first.rows), (100, 20_100));
         assert_eq!((first.problems.total(), first.problems.first().len()), (20_000, 100));

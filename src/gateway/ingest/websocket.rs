@@ -24,6 +24,7 @@ use crate::gateway::http::query::{Params, bad};
 use crate::gateway::http::state::{Ending, SharedState, WITHDRAWN};
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::MessageFrame;
+use earcon_intake::without_bom;
 use earcon_model::Arrival;
 
 /// Largest message.
@@ -147,7 +148,7 @@ fn id_of(text: &str) -> String {
         #[serde(borrow)]
         id: Option<&'a RawValue>,
     }
-    let named = serde_json::from_str::<Named<'_>>(text).ok();
+    let named = serde_json::from_slice::<Named<'_>>(without_bom(text.as_bytes())).ok();
     let id = named.and_then(|named| named.id).map(RawValue::get).filter(|id| id.len() <= MAX_ID);
     id.unwrap_or("null").to_owned()
 }
@@ -179,6 +180,7 @@ mod tests {
             (r#"{"samples": [], "id": "a\"b"}"#, r#""a\"b""#),
             (r#"{"id": {"n": [1]}, "samples": []}"#, r#"{"n": [1]}"#),
             (r#"{"samples": []}"#, "null"),
+            ("\u{feff}{\"id\": 7}", "7"),
             ("nonsense", "null"),
             (&format!(r#"{{"id": "{}"}}"#, "x".repeat(1_000)), "null"),
         ] {

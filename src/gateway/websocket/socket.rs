@@ -5,7 +5,7 @@
 //! written past its buffers, by this task or by a task of a connection group: both write to the
 //! connection's [`Outlet`], which keeps frames whole.
 
-use std::future::ready as immediately;
+use std::future::{poll_fn, ready as immediately};
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,15 +16,16 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::ending::{Ended, close_frame};
+use super::progress::{Position, Progress};
 use super::pulse::{Beat, Pulse};
-use crate::gateway::http::activity::Times;
+use crate::gateway::http::activity::{Pace, Times};
 use crate::gateway::http::connection::poll_read;
 use crate::gateway::http::outlet::{Gone, Outlet, Piece, Sent};
 use crate::gateway::http::room::{Budget, Reservation};
@@ -55,6 +56,8 @@ pub(crate) struct Socket {
     times: Times,
     pulse: Pulse,
     beat: Pin<Box<Sleep>>,
+    /// Runs while a message has begun and does not go on.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
@@ -67,7 +70,7 @@ impl Socket {
             .max_write_buffer_size(usize::MAX)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
-        let unfinished = Arc::new(Mutex::new(Unfinished::new(&room)));
+        let unfinished = Arc::new(Mutex::new(Unfinished::new(&room, times)));
         let shared = Shared { outlet: outlet.clone(), unfinished: unfinished.clone() };
         // Bytes right after the handshake are copied, because their buffer is too large to keep.
         let stream = match read_already.is_empty() {
@@ -76,7 +79,9 @@ impl Socket {
                 WebSocketStream::from_partially_read(shared, read_already.to_vec(), Role::Server, Some(config)).await
             }
         };
-        Self { stream, outlet, unfinished, times, pulse: Pulse::default(), beat: Box::pin(sleep(times.ping)) }
+        lock(&unfinished).arrived(&read_already);
+        let (pulse, beat) = (Pulse::default(), Box::pin(sleep(times.ping)));
+        Self { stream, outlet, unfinished, times, pulse, beat, stalled: None }
     }
 
     /// The write side, for other tasks that send whole frames.
@@ -94,8 +99,9 @@ impl Socket {
     ///
     /// # Errors
     /// When nothing more comes: the client closed the connection, sent something else than a
-    /// message, does not answer, or takes no answers to its pings.
+    /// message, does not answer, takes no answers to its pings, or does not go on with a message.
     pub(crate) async fn receive(&mut self) -> Result<Incoming, Ended> {
+        lock(&self.unfinished).resume(Instant::now());
         loop {
             // A client must not make answers pile up by sending pings.
             if self.outlet.try_flush()? == Sent::Waiting {
@@ -118,6 +124,10 @@ impl Socket {
                         Some(Err(error)) => return Err(Ended::after_error(&error)),
                         None => return Err(Ended::Gone),
                     }
+                }
+                () = poll_fn(|context| poll_stalled(&mut self.stalled, &self.unfinished, context)) => {
+                    count(Metric::ConnectionsTimedOut, 1);
+                    return Err(Ended::Broken(CloseCode::Policy, "a message did not arrive in time"));
                 }
                 () = self.beat.as_mut() => self.check().await?,
             }
@@ -221,16 +231,72 @@ pub(super) struct Limits {
     pub(super) room: Budget,
 }
 
+/// Ready when a message has begun and did not arrive in its time.
+fn poll_stalled(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    unfinished: &Mutex<Unfinished>,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    let Some(deadline) = lock(unfinished).deadline(Instant::now()) else {
+        *timer = None;
+        return Poll::Pending;
+    };
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    if timer.deadline() != deadline {
+        timer.as_mut().reset(deadline);
+    }
+    timer.as_mut().poll(context)
+}
+
 /// The bytes of a message that has not arrived whole.
 struct Unfinished {
     bytes: usize,
     held: Reservation,
     refused: bool,
+    times: Times,
+    progress: Progress,
+    /// The clock of a message that has begun, as that of a body.
+    pace: Option<Pace>,
+    /// When the server looked last.
+    looked: Instant,
 }
 
 impl Unfinished {
-    fn new(room: &Budget) -> Self {
-        Self { bytes: 0, held: room.nothing(), refused: false }
+    fn new(room: &Budget, times: Times) -> Self {
+        let (progress, looked) = (Progress::default(), Instant::now());
+        Self { bytes: 0, held: room.nothing(), refused: false, times, progress, pace: None, looked }
+    }
+
+    /// Keeps the time of the message that these bytes leave unfinished.
+    fn arrived(&mut self, bytes: &[u8]) {
+        let position = self.progress.see(bytes);
+        let pace = match position {
+            Position::Between => None,
+            Position::Begun(_) => Some(Pace::new(self.times, Instant::now())),
+            Position::Inside(_) => self.pace.take(),
+        };
+        self.pace = pace.map(|mut pace| {
+            if let Position::Begun(part) | Position::Inside(part) = position {
+                pace.received(part);
+            }
+            pace
+        });
+    }
+
+    /// The server looks again, after it did something else.
+    fn resume(&mut self, now: Instant) {
+        if let Some(pace) = &mut self.pace {
+            pace.excuse(now.duration_since(self.looked));
+        }
+        self.looked = now;
+    }
+
+    /// When the next bytes of an unfinished message must have arrived.
+    fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        self.looked = now;
+        let pace = self.pace.as_mut()?;
+        pace.wait(now);
+        Some(pace.deadline())
     }
 
     /// Counts bytes that arrived; false if there is no room for them. Small messages are free.
@@ -256,7 +322,9 @@ impl AsyncRead for Shared {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(poll_read(self.outlet.tcp(), context, buffer))?;
-        if lock(&self.unfinished).add(buffer.filled().len() - before) {
+        let mut unfinished = lock(&self.unfinished);
+        unfinished.arrived(&buffer.filled()[before..]);
+        if unfinished.add(buffer.filled().len() - before) {
             return Poll::Ready(Ok(()));
         }
         Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()))

@@ -166,9 +166,46 @@ async fn a_file_without_a_sample_that_is_taken_is_refused_and_a_preview_warns() 
     assert_eq!(server.get("/kpis").await.1["kpis"], json!([]));
 
     let (status, preview) = upload(&server, "dry_run=true", csv).await;
-    assert_eq!((status, &preview["samples_total"], &preview["refused"]), (200, &json!(2), &json!(2)), "{preview}");
+    assert_eq!((status, &preview["type"]), (400, &json!("/problems/nothing-accepted")), "{preview}");
+    let detail = preview["detail"].as_str().unwrap();
+    assert!(detail.starts_with("no sample of the file would be accepted: sales at 2015-01-01T00:00:00Z"), "{detail}");
+
+    // Good ones may follow a beginning.
+    let (status, preview) = upload(&server, "dry_run=true&beginning=true", csv).await;
+    assert_eq!((status, &preview["refused"]), (200, &json!(2)), "{preview}");
+    // Of a file with one good sample, all that would be refused are named.
+    let now = jiff::Timestamp::now();
+    let (status, preview) = upload(&server, "dry_run=true", &format!("{csv}{now},3\n")).await;
+    assert_eq!((status, &preview["samples_total"], &preview["refused"]), (200, &json!(3), &json!(2)), "{preview}");
     let reasons = preview["refusals"].to_string();
     assert!(reasons.contains("older than the 90 days") && reasons.contains("ahead of the server"), "{reasons}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_refuses_what_an_upload_refuses() {
+    let server = Server::start().await;
+    let now = jiff::Timestamp::now().as_second();
+    let rows = |count: i64, row: &dyn Fn(i64) -> String| (0..count).map(row).collect::<String>();
+    let none = format!("time,a\n{}", rows(150, &|i| format!("{},x\n", now - 3_000 + i)));
+    let repeated = format!(
+        "time,store_id,a\n{}{}",
+        rows(150, &|i| format!("{},1,{i}\n", now - 3_000 + i)),
+        rows(20, &|i| format!("{0},7,1\n{0},8,2\n", now - 2_000 + i))
+    );
+    let late =
+        format!("time,a\n{}", rows(150, &|i| format!("{},{}\n", now - 3_000 + i, if i < 140 { "" } else { "1" })));
+    for (file, query) in [(&none, "name=x"), (&repeated, "name=x"), (&late, "name=x"), (&late, "values=b")] {
+        let (status, refused) = upload(&server, query, file).await;
+        let (dry_status, dry) = upload(&server, &format!("{query}&dry_run=true"), file).await;
+        assert_eq!((status, dry_status), (400, 400), "{refused} {dry}");
+    }
+    let (status, preview) = upload(&server, "values=a&dry_run=true", &late).await;
+    assert_eq!((status, &preview["columns"][1]["role"]), (200, &json!("value")), "{preview}");
+    let (status, lines) = upload(&server, "values=a", &late).await;
+    assert!(
+        status == 200 && lines.as_str().unwrap_or_default().contains("\"done\":true,\"rows\":150,\"accepted\":10"),
+        "{lines}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,4 +267,23 @@ async fn connections_to_a_deleted_workspace_end_with_the_reason() {
     assert_eq!(follower.closing().await, Some((1000, "the workspace was deleted".to_owned())));
     let text = stream.text().await.unwrap();
     assert!(text.contains("event: closed") && text.contains("the workspace was deleted"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn series_of_otlp_that_become_one_are_told_in_the_answer() {
+    let server = Server::start().await;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let send = async |value: Value, at: i64| {
+        let point = json!({"timeUnixNano": (at * 1_000_000).to_string(), "asInt": 1, "attributes": [{"key": "k", "value": value}]});
+        let metrics = json!([{"metrics": [{"name": "m", "gauge": {"dataPoints": [point]}}]}]);
+        let body = json!({"resourceMetrics": [{"scopeMetrics": metrics}]});
+        answer(server.http().post(server.url("/v1/metrics")).json(&body).send().await.unwrap()).await
+    };
+    assert_eq!(send(json!({"intValue": "1"}), now).await, (200, json!({})));
+    let (status, told) = send(json!({"stringValue": "1"}), now + 1).await;
+    let partial = &told["partialSuccess"];
+    assert_eq!((status, &partial["rejectedDataPoints"]), (200, &json!("0")), "{told}");
+    let message = partial["errorMessage"].as_str().unwrap();
+    assert!(message.starts_with("m{k:1} has come before as another series"), "{message}");
+    assert_eq!(send(json!({"stringValue": "1"}), now + 2).await, (200, json!({})), "once");
 }

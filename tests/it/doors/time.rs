@@ -150,3 +150,45 @@ async fn clients_that_do_nothing_do_not_delay_a_shutdown() {
     let (status, kpi) = server.get("/kpis/a").await;
     assert_eq!((status, kpi["series"][0]["value"].is_number()), (200, true), "{kpi}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_stops_halfway_is_closed_with_the_reason() {
+    let server = start(&[("connections.head_seconds", json!(1))]).await;
+    server.post("a", &[(START, 1.0)]).await;
+    for path in ["events", "kpis/ingest", "mixes/default/live"] {
+        let whole = frame(0x81, &[b' '; 3_000]);
+        for (what, bytes) in [
+            ("half a head", whole[..1].to_vec()),
+            ("half a frame", whole[..2_000].to_vec()),
+            ("a first fragment", frame(0x01, b"{\"sam")),
+            ("half a ping", frame(0x89, b"abc")[..7].to_vec()),
+            ("half a frame behind a whole one", [frame(0x89, b""), whole[..2_000].to_vec()].concat()),
+        ] {
+            let mut raw = Raw::websocket(server.address(), &format!("/api/v1/workspaces/local/{path}")).await;
+            raw.send(bytes).await;
+            let closed = timeout(LONG, raw.until_close()).await.expect("it is closed");
+            assert_eq!(closed.0, Some(1008), "{path}: {what}");
+        }
+    }
+    // Pings between fragments win no time.
+    let mut raw = Raw::websocket(server.address(), "/api/v1/workspaces/local/kpis/ingest").await;
+    raw.send(frame(0x01, b"{\"samples\": [")).await;
+    let began = std::time::Instant::now();
+    while began.elapsed() < LONG && raw.try_send(frame(0x89, b"")).await {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(began.elapsed() < LONG, "the connection ends");
+    assert!(server.metric("earcon_connections_timed_out_total").await >= 16.0);
+    // One that is whole, and then nothing, stays open.
+    let mut raw = Raw::websocket(server.address(), "/api/v1/workspaces/local/events").await;
+    for piece in [frame(0x01, b"{\"type\":"), frame(0x80, b"\"ping\"}")] {
+        raw.send(piece).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    raw.send(frame(0x81, b"{\"type\": \"ping\"}")).await;
+    for _ in 0..2 {
+        let (kind, content) = raw.frame().await.expect("an answer");
+        assert_eq!((kind, content.as_slice()), (0x81, &b"{\"type\":\"pong\"}"[..]));
+    }
+}

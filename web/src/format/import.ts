@@ -140,12 +140,15 @@ export function refusalWords(refusal: string): string {
 }
 
 /** The option that a refusal asks for. null if no option can help. */
-export function askedFor(refusal: string): "timeFormat" | "decimal" | "timeZone" | null {
+export function askedFor(refusal: string): "timeFormat" | "decimal" | "timeZone" | "values" | null {
   if (refusal.includes("state the time format")) {
     return "timeFormat";
   }
   if (refusal.includes("state the decimal sign")) {
     return "decimal";
+  }
+  if (refusal.includes("column of numbers") || refusal.includes("hold numbers (values)")) {
+    return "values";
   }
   return refusal.includes("time zone") ? "timeZone" : null;
 }

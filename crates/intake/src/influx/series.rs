@@ -28,14 +28,14 @@ pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<
             _ => return Err(format!("a tag is key=value, not {tag:?}")),
         }
     }
-    let (name, joint) = if field == "value" {
-        (measurement, 0)
+    let (name, hashed, joint) = if field == "value" {
+        (measurement, false, 0)
     } else {
         let joint = naming::composed(&measurement).len() as u64;
-        (Cow::Owned(naming::joined(&[&measurement, &field], 1)), joint)
+        let (name, hashed) = naming::joined(&[&measurement, &field], 1);
+        (Cow::Owned(name), hashed, joint)
     };
-    let (protocol, resource) = (Protocol::Influx, LabelPairs::new());
-    Ok(RawSeries { protocol, name, labels, resource, reading: None, joint, stated })
+    Ok(RawSeries { hashed, labels, joint, stated, ..RawSeries::new(Protocol::Influx, name) })
 }
 
 /// Splits at separators that are not escaped.

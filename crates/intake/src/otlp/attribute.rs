@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::raw_series::{LabelPairs, Typed, ValueKind};
+
 /// An `AnyValue`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Any<'a> {
@@ -16,7 +18,64 @@ pub(super) enum Any<'a> {
     Map(Vec<(Cow<'a, str>, Any<'a>)>),
 }
 
+/// The attributes of a point or a resource that have a value.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Attributes<'a> {
+    /// As labels.
+    pub(super) pairs: LabelPairs<'a>,
+    /// Those whose value is no text.
+    pub(super) typed: Typed<'a>,
+}
+
+impl<'a> Attributes<'a> {
+    /// Adds an attribute if it has a value.
+    pub(super) fn push(&mut self, key: Cow<'a, str>, value: Any<'a>) {
+        let kind = value.kind();
+        let Some(text) = value.into_label() else { return };
+        if let Some(kind) = kind {
+            self.typed.push((key.clone(), kind));
+        }
+        self.pairs.push((key, text));
+    }
+
+    pub(super) fn into_owned(self) -> Attributes<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Attributes {
+            pairs: self.pairs.into_iter().map(|(key, value)| (owned(key), owned(value))).collect(),
+            typed: self.typed.into_iter().map(|(key, kind)| (owned(key), kind)).collect(),
+        }
+    }
+
+    /// Appends bytes that name them. Different attributes give different bytes.
+    pub(super) fn write_key(&self, bytes: &mut Vec<u8>) {
+        let mut add = |text: &str| {
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        };
+        self.pairs.iter().flat_map(|(key, value)| [key, value]).for_each(|text| add(text));
+        // No text is that long.
+        bytes.extend_from_slice(&u32::MAX.to_le_bytes());
+        bytes.extend(self.typed.iter().map(|(_, kind)| *kind as u8));
+        let typed = self.typed.iter().map(|(key, _)| self.pairs.iter().position(|(pair, _)| pair == key).unwrap_or(0));
+        bytes.extend(typed.flat_map(|at| (at as u32).to_le_bytes()));
+        bytes.extend_from_slice(&u32::MAX.to_le_bytes());
+    }
+}
+
 impl<'a> Any<'a> {
+    /// The kind of a value that is no text.
+    fn kind(&self) -> Option<ValueKind> {
+        match self {
+            Any::Absent | Any::Text(_) => None,
+            Any::Truth(_) => Some(ValueKind::Truth),
+            Any::Integer(_) => Some(ValueKind::Integer),
+            Any::Float(_) => Some(ValueKind::Float),
+            Any::Bytes(_) => Some(ValueKind::Bytes),
+            Any::List(_) => Some(ValueKind::List),
+            Any::Map(_) => Some(ValueKind::Map),
+        }
+    }
+
     /// The text of a label. Lists and maps are compact JSON. `None` if there is no value.
     pub(super) fn into_label(self) -> Option<Cow<'a, str>> {
         Some(match self {

@@ -1,8 +1,6 @@
 //! The protobuf encoding.
 
-use std::borrow::Cow;
-
-use super::attribute::{Any, base64};
+use super::attribute::{Any, Attributes, base64};
 use super::json::{FORMER, NO_KIND};
 use super::points;
 use super::request::{Body, Kind, Metric, Point, Temporality};
@@ -10,7 +8,6 @@ use crate::batch_builder::Batch;
 use crate::error::IntakeError;
 use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::protobuf::{Fields, Malformed, Value, fixed64s, varints, zigzag};
-use crate::raw_series::LabelPairs;
 
 /// Parses an `ExportMetricsServiceRequest`. Returns the number of its data points. A resource or
 /// metric that cannot be read counts as one; the others are kept.
@@ -18,23 +15,27 @@ use crate::raw_series::LabelPairs;
 /// # Errors
 /// The body is not such a request, or has too many samples.
 pub fn parse_protobuf(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
-    let mut row = 0;
-    each(request, 1, |message| match resource_metrics(message, batch, &mut row) {
-        Err(ReadError::Malformed) => refuse(batch, &mut row, "a resource"),
-        other => other,
+    let (mut row, mut resources) = (0, 0);
+    each(request, 1, |message| {
+        resources += 1;
+        match resource_metrics(message, batch, &mut row) {
+            Err(ReadError::Malformed) => refuse(batch, &mut row, "a resource"),
+            other => other,
+        }
     })
     .map_err(|error| match error {
         ReadError::Malformed => IntakeError::Malformed("the body is not an ExportMetricsServiceRequest".to_owned()),
         ReadError::Full(error) => error,
     })?;
+    if resources == 0 && !request.is_empty() {
+        let why = "the body is not an ExportMetricsServiceRequest: it has no resource_metrics (field 1)";
+        return Err(IntakeError::Malformed(why.to_owned()));
+    }
     Ok(row)
 }
 
 /// Reads the data points of one kind.
 type ReadPoint = fn(&[u8]) -> Result<Point<'_>, Malformed>;
-
-/// Key and value of an attribute.
-type Pair<'b> = (Cow<'b, str>, Cow<'b, str>);
 
 enum ReadError {
     Malformed,
@@ -76,6 +77,14 @@ fn refuse(batch: &mut Batch<'_>, row: &mut u32, what: &str) -> Result<(), ReadEr
     Ok(())
 }
 
+/// Refuses a body of another signal, of which nothing is a metric.
+fn not_metrics(messages: &str, signal: &str) -> IntakeError {
+    IntakeError::Malformed(format!(
+        "the body holds {messages}, so it is an export of {signal}; this path takes an ExportMetricsServiceRequest, and \
+         Earcon takes no {signal}"
+    ))
+}
+
 /// `instrumentation_library_metrics` of a resource, before OTLP 0.15.
 const FORMER_SCOPE: u32 = 1_000;
 
@@ -87,10 +96,11 @@ fn former(batch: &mut Batch<'_>, row: &mut u32, what: &str) -> Result<(), ReadEr
 }
 
 fn resource_metrics(message: &[u8], batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
-    let mut resource = LabelPairs::new();
+    let mut resource = Attributes::default();
     each(message, 1, |message| {
         each(message, 1, |pair| -> Result<(), ReadError> {
-            resource.extend(attribute(pair)?);
+            let (key, value) = key_value(pair, 0)?;
+            resource.push(key.into(), value);
             Ok(())
         })
     })?;
@@ -103,22 +113,27 @@ fn resource_metrics(message: &[u8], batch: &mut Batch<'_>, row: &mut u32) -> Res
     })
 }
 
-fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
-    let (mut name, mut description, mut unit) = ("", "", "");
+fn metric(message: &[u8], resource: &Attributes<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
+    let (mut name, mut description, mut unit) = (&b""[..], "", "");
     let (mut data, mut is_former) = (None, false);
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
-            (1, Value::Bytes(bytes)) => name = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
+            (1, Value::Bytes(bytes)) => name = bytes,
             // Without them, the values are good all the same.
             (2, Value::Bytes(bytes)) => description = std::str::from_utf8(bytes).unwrap_or_default(),
             (3, Value::Bytes(bytes)) => unit = std::str::from_utf8(bytes).unwrap_or_default(),
             (kind @ (5 | 7 | 9 | 10 | 11), Value::Bytes(bytes)) => data = Some((kind, bytes)),
+            // No field of a metric has eight bytes. Start and end of a span have, and the times of
+            // a record of a log.
+            (7 | 8, Value::Fixed64(_)) => return Err(not_metrics("spans", "traces").into()),
+            (1 | 11, Value::Fixed64(_)) => return Err(not_metrics("records", "logs").into()),
             // `int_gauge`, `int_sum` and `int_histogram`.
             (4 | 6 | 8, Value::Bytes(_)) => is_former = true,
             _ => {}
         }
     }
+    let name = std::str::from_utf8(name).map_err(|_| Malformed)?;
     if is_former {
         return former(batch, row, &format!("metric {name:?}"));
     }
@@ -166,13 +181,16 @@ fn point<'b>(
     mut other: impl FnMut(u32, Value<'b>) -> Result<(), Malformed>,
 ) -> Result<Point<'b>, Malformed> {
     let mut point =
-        Point { attributes: LabelPairs::new(), start_ns: 0, time_ns: 0, no_value: false, body: Body::Empty };
+        Point { attributes: Attributes::default(), start_ns: 0, time_ns: 0, no_value: false, body: Body::Empty };
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
             (2, Value::Fixed64(ns)) => point.start_ns = ns,
             (3, Value::Fixed64(ns)) => point.time_ns = ns,
-            (number, Value::Bytes(pair)) if number == common.attributes => point.attributes.extend(attribute(pair)?),
+            (number, Value::Bytes(pair)) if number == common.attributes => {
+                let (key, value) = key_value(pair, 0)?;
+                point.attributes.push(key.into(), value);
+            }
             (number, Value::Varint(flags)) if number == common.flags => point.no_value = flags & 1 == 1,
             (number, value) => other(number, value)?,
         }
@@ -274,12 +292,7 @@ fn run(message: &[u8]) -> Result<BucketRun, Malformed> {
     Ok(run)
 }
 
-/// A `KeyValue`; `None` if it has no value.
-fn attribute(pair: &[u8]) -> Result<Option<Pair<'_>>, Malformed> {
-    let (key, value) = key_value(pair, 0)?;
-    Ok(value.into_label().map(|value| (key.into(), value)))
-}
-
+/// A `KeyValue`.
 fn key_value(pair: &[u8], depth: usize) -> Result<(&str, Any<'_>), Malformed> {
     let (mut key, mut value) = ("", Any::Absent);
     let mut fields = Fields::new(pair);

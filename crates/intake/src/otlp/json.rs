@@ -4,23 +4,26 @@
 //! Resources, metrics and points are parsed one by one, so that an invalid one is named and the
 //! others are kept.
 
+mod any_value;
 mod former;
 mod number;
 mod snake_case;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::attribute::{Any, usual_base64};
+use super::attribute::Attributes;
 use super::points;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
 use crate::error::IntakeError;
 use crate::histogram::{BucketRun, Buckets, MinMax};
-use crate::raw_series::LabelPairs;
+use crate::json_problem::json_problem;
 use crate::strict_json::{Object, nullable, utf8};
+use any_value::AnyValue;
 pub(super) use former::{FORMER, NO_KIND};
 use former::{Former, Misplaced};
 use number::{Enumeration, Number};
@@ -32,14 +35,24 @@ use snake_case::SnakeCase;
 /// # Errors
 /// The body is not such a request, or has too many samples.
 pub fn parse_json(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
-    let Object(request): Object<Request<'_>> = serde_json::from_slice(utf8(request)?)
-        .map_err(|error| IntakeError::Malformed(format!("the body is not an ExportMetricsServiceRequest: {error}")))?;
+    let body = utf8(request)?;
+    let malformed =
+        |why: &str| IntakeError::Malformed(format!("the body is not an ExportMetricsServiceRequest: {why}"));
+    let Object(request): Object<Request<'_>> =
+        serde_json::from_slice(body).map_err(|error| malformed(&json_problem(&error, body)))?;
+    let is_empty = || body.iter().all(|byte| byte.is_ascii_whitespace() || matches!(byte, b'{' | b'}'));
+    if request.resource_metrics.is_none() && !is_empty() {
+        return Err(malformed("it has no resourceMetrics"));
+    }
     let mut reader = Reader { batch, row: 0 };
-    for resource in request.resource_metrics {
+    for resource in request.resource_metrics.unwrap_or_default() {
         reader.resource(resource)?;
     }
     Ok(reader.row)
 }
+
+/// The keys of a metric's data.
+const KINDS: [&str; 5] = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
 
 struct Reader<'x, 'c> {
     batch: &'x mut Batch<'c>,
@@ -50,20 +63,25 @@ impl Reader<'_, '_> {
     fn resource(&mut self, raw: &RawValue) -> Result<(), IntakeError> {
         let Some(found) = self.parse::<ResourceMetrics<'_>>(raw, "a resource")? else { return Ok(()) };
         let attributes = found.resource.map(|Object(resource)| resource.attributes).unwrap_or_default();
-        let resource: LabelPairs<'_> = match pairs(&attributes) {
-            Ok(pairs) => pairs,
+        let resource = match read_attributes(&attributes) {
+            Ok(attributes) => attributes,
             Err(problem) => return self.refuse(format!("a resource: {problem}")),
         };
-        for raw in found.scope_metrics {
+        let Some(scopes) = found.scope_metrics else { return self.check_keys(raw, "a resource", "scopeMetrics") };
+        for raw in scopes {
             let Some(scope) = self.parse::<ScopeMetrics<'_>>(raw, "a scope")? else { continue };
-            for metric in scope.metrics {
+            let Some(metrics) = scope.metrics else {
+                self.check_keys(raw, "a scope", "metrics")?;
+                continue;
+            };
+            for metric in metrics {
                 self.metric(metric, &resource)?;
             }
         }
         Ok(())
     }
 
-    fn metric(&mut self, raw: &RawValue, resource: &LabelPairs<'_>) -> Result<(), IntakeError> {
+    fn metric(&mut self, raw: &RawValue, resource: &Attributes<'_>) -> Result<(), IntakeError> {
         let Some(metric) = self.parse::<WireMetric<'_>>(raw, "a metric")? else { return Ok(()) };
         match metric.kinds().count() {
             0 => return self.refuse(format!("metric {:?}: {NO_KIND}", metric.name)),
@@ -71,6 +89,12 @@ impl Reader<'_, '_> {
             _ => return self.refuse(format!("metric {:?}: it has data of two kinds", metric.name)),
         }
         for (kind, points) in metric.kinds() {
+            let Some(points) = points else {
+                let what = format!("the data of metric {:?}", metric.name);
+                let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+                let data = fields.iter().filter(|(key, _)| KINDS.contains(&&***key)).map(|(_, data)| *data);
+                return data.into_iter().try_for_each(|data| self.check_keys(data, &what, "dataPoints"));
+            };
             let WireMetric { name, description, unit, .. } = &metric;
             let described = Metric { name, description, unit, kind, resource };
             for raw in points {
@@ -80,7 +104,10 @@ impl Reader<'_, '_> {
                         Ok(point) => points::add(self.batch, &described, self.row, point)?,
                         Err(problem) => self.batch.reject(self.row, format!("{what}: {problem}"))?,
                     },
-                    Err(error) => self.batch.reject(self.row, format!("{what}: {error}"))?,
+                    Err(error) => {
+                        let problem = json_problem(&error, raw.get().as_bytes());
+                        self.batch.reject(self.row, format!("{what}: {problem}"))?;
+                    }
                 }
                 self.row += 1;
             }
@@ -91,7 +118,21 @@ impl Reader<'_, '_> {
     fn parse<'a, T: Deserialize<'a>>(&mut self, raw: &'a RawValue, what: &str) -> Result<Option<T>, IntakeError> {
         match serde_json::from_str::<Object<T>>(raw.get()) {
             Ok(Object(found)) => Ok(Some(found)),
-            Err(error) => self.refuse(format!("{what}: {error}")).map(|()| None),
+            Err(error) => {
+                let problem = json_problem(&error, raw.get().as_bytes());
+                self.refuse(format!("{what}: {problem}")).map(|()| None)
+            }
+        }
+    }
+
+    /// Refuses a message without the key of its content, but with a key that it does not have:
+    /// nothing of it would be taken, in silence. Without such a key, it is empty.
+    fn check_keys(&mut self, raw: &RawValue, what: &str, wanted: &str) -> Result<(), IntakeError> {
+        let Ok(keys) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(raw.get()) else { return Ok(()) };
+        let others = ["resource", "scope", "schemaUrl", "aggregationTemporality", "isMonotonic"];
+        match keys.keys().find(|key| !others.contains(&&***key)) {
+            Some(other) => self.refuse(format!("{what}: it has no {wanted}, but {other:?}")),
+            None => Ok(()),
         }
     }
 
@@ -105,8 +146,9 @@ impl Reader<'_, '_> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
-    #[serde(borrow, default, deserialize_with = "nullable")]
-    resource_metrics: Vec<&'a RawValue>,
+    /// `None` if the key is absent.
+    #[serde(borrow, default, deserialize_with = "present")]
+    resource_metrics: Option<Vec<&'a RawValue>>,
     #[serde(default, rename = "resource_metrics")]
     _snake_case: SnakeCase,
     #[serde(
@@ -120,12 +162,18 @@ struct Request<'a> {
     _misplaced: Misplaced,
 }
 
+/// The value of a key that is there. `null` is an empty list.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<&'de RawValue>>, D::Error> {
+    nullable(deserializer).map(Some)
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceMetrics<'a> {
     resource: Option<Object<Resource>>,
-    #[serde(borrow, default, deserialize_with = "nullable")]
-    scope_metrics: Vec<&'a RawValue>,
+    /// `None` if the key is absent, like those of the other lists.
+    #[serde(borrow, default, deserialize_with = "present")]
+    scope_metrics: Option<Vec<&'a RawValue>>,
     #[serde(default, rename = "scope_metrics")]
     _snake_case: SnakeCase,
     #[serde(default, rename = "instrumentationLibraryMetrics", alias = "instrumentation_library_metrics")]
@@ -144,48 +192,13 @@ struct Resource {
 struct KeyValue {
     #[serde(default, deserialize_with = "nullable")]
     key: String,
-    value: Option<Object<AnyValue>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct AnyValue {
-    string_value: Option<String>,
-    bool_value: Option<bool>,
-    int_value: Option<Number>,
-    double_value: Option<Number>,
-    array_value: Option<Object<ArrayValue>>,
-    kvlist_value: Option<Object<KeyValueList>>,
-    bytes_value: Option<String>,
-    #[serde(
-        default,
-        rename = "string_value",
-        alias = "bool_value",
-        alias = "int_value",
-        alias = "double_value",
-        alias = "array_value",
-        alias = "kvlist_value",
-        alias = "bytes_value"
-    )]
-    _snake_case: SnakeCase,
-}
-
-#[derive(Deserialize)]
-struct ArrayValue {
-    #[serde(default, deserialize_with = "nullable")]
-    values: Vec<Option<Object<AnyValue>>>,
-}
-
-#[derive(Deserialize)]
-struct KeyValueList {
-    #[serde(default, deserialize_with = "nullable")]
-    values: Vec<Object<KeyValue>>,
+    value: Option<AnyValue>,
 }
 
 #[derive(Deserialize)]
 struct ScopeMetrics<'a> {
-    #[serde(borrow, default, deserialize_with = "nullable")]
-    metrics: Vec<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    metrics: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -216,8 +229,8 @@ struct WireMetric<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Points<'a> {
-    #[serde(borrow, default, deserialize_with = "nullable")]
-    data_points: Vec<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    data_points: Option<Vec<&'a RawValue>>,
     #[serde(default, deserialize_with = "nullable")]
     aggregation_temporality: Enumeration,
     #[serde(default, deserialize_with = "nullable")]
@@ -290,7 +303,7 @@ struct Quantile {
 }
 
 impl<'a> WireMetric<'a> {
-    fn kinds(&self) -> impl Iterator<Item = (Kind, &[&'a RawValue])> {
+    fn kinds(&self) -> impl Iterator<Item = (Kind, Option<&[&'a RawValue]>)> {
         let kind = |points: &Option<Object<Points<'a>>>, make: fn(Temporality, bool) -> Kind| {
             points.as_ref().map(|Object(points)| make(points.temporality(), points.is_monotonic))
         };
@@ -304,7 +317,7 @@ impl<'a> WireMetric<'a> {
             ),
             (&self.summary, kind(&self.summary, |_, _| Kind::Summary)),
         ];
-        all.into_iter().filter_map(|(points, kind)| Some((kind?, points.as_ref()?.0.data_points.as_slice())))
+        all.into_iter().filter_map(|(points, kind)| Some((kind?, points.as_ref()?.0.data_points.as_deref())))
     }
 }
 
@@ -357,17 +370,13 @@ impl DataPoint {
             Enumeration::Name(name) => name == "DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK",
         };
         Ok(Point {
-            attributes: pairs(&self.attributes)?.into_iter().map(|(k, v)| (owned(k), owned(v))).collect(),
+            attributes: read_attributes(&self.attributes)?.into_owned(),
             start_ns: self.start_time_unix_nano.whole()?,
             time_ns: self.time_unix_nano.whole()?,
             no_value,
             body,
         })
     }
-}
-
-fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
-    Cow::Owned(text.into_owned())
 }
 
 fn run(run: Option<Object<WireRun>>) -> Result<BucketRun, String> {
@@ -379,38 +388,10 @@ fn whole(numbers: Vec<Number>) -> Result<Vec<u64>, String> {
     numbers.into_iter().map(Number::whole).collect()
 }
 
-/// Attributes that have a value.
-fn pairs(attributes: &[Object<KeyValue>]) -> Result<LabelPairs<'_>, String> {
-    let mut pairs = LabelPairs::new();
-    for Object(KeyValue { key, value }) in attributes {
-        if let Some(text) = any_value(value.as_ref())?.into_label() {
-            pairs.push((key.into(), text));
-        }
+fn read_attributes(pairs: &[Object<KeyValue>]) -> Result<Attributes<'_>, String> {
+    let mut attributes = Attributes::default();
+    for Object(KeyValue { key, value }) in pairs {
+        attributes.push(key.into(), AnyValue::read(value.as_ref())?);
     }
-    Ok(pairs)
-}
-
-fn any_value(value: Option<&Object<AnyValue>>) -> Result<Any<'_>, String> {
-    let Some(Object(value)) = value else { return Ok(Any::Absent) };
-    Ok(if let Some(text) = &value.string_value {
-        Any::Text(text.into())
-    } else if let Some(truth) = value.bool_value {
-        Any::Truth(truth)
-    } else if let Some(number) = value.int_value {
-        Any::Integer(number.signed()?)
-    } else if let Some(number) = value.double_value {
-        Any::Float(number.float())
-    } else if let Some(Object(list)) = &value.array_value {
-        Any::List(list.values.iter().map(|value| any_value(value.as_ref())).collect::<Result<_, _>>()?)
-    } else if let Some(Object(map)) = &value.kvlist_value {
-        let mut pairs = Vec::new();
-        for Object(KeyValue { key, value }) in &map.values {
-            pairs.push((key.into(), any_value(value.as_ref())?));
-        }
-        Any::Map(pairs)
-    } else if let Some(text) = &value.bytes_value {
-        Any::Bytes(usual_base64(text).ok_or("a bytesValue is not base64")?)
-    } else {
-        Any::Absent
-    })
+    Ok(attributes)
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::attribute::Attributes;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::{Batch, Destination};
 use crate::error::IntakeError;
 use crate::histogram::{Buckets, Observed, quantiles};
 use crate::naming;
-use crate::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
+use crate::raw_series::{Protocol, RawSeries, Stated};
 use earcon_model::Reading;
 
 /// Adds the point with this row number.
@@ -50,6 +51,9 @@ impl PointWriter<'_, '_, '_> {
                 self.histogram(*count, *sum, buckets, temporality)
             }
             (Body::Summary { count, sum, quantiles }, Kind::Summary) => {
+                if let Some((wrong, _)) = quantiles.iter().find(|(quantile, _)| !(0.0..=1.0).contains(quantile)) {
+                    return Err(format!("the quantile {wrong} is not one of 0 to 1"));
+                }
                 let done = self.sum(".count", *count as f64, Temporality::Cumulative, true)?;
                 let done = done.and(self.sum(".sum", *sum, Temporality::Cumulative, true)?);
                 Ok(quantiles.iter().fold(done, |done, (quantile, value)| {
@@ -131,14 +135,17 @@ impl PointWriter<'_, '_, '_> {
         let key = self.batch.keys().child_key(self.key ^ reading as u128, suffix.as_bytes());
         let (metric, attributes) = (self.metric, &self.point.attributes);
         self.batch.destination(key, || {
+            // The point's own attributes take precedence over those of its resource.
+            let is_own = |key: &str| attributes.pairs.iter().any(|(own, _)| own == key);
+            let of_resource = metric.resource.typed.iter().filter(|(key, _)| !is_own(key));
             Ok(RawSeries {
-                protocol: Protocol::Otlp,
-                name: Cow::Owned(format!("{}{suffix}", metric.name)),
-                labels: attributes.clone(),
-                resource: metric.resource.clone(),
+                labels: attributes.pairs.clone(),
+                resource: metric.resource.pairs.clone(),
+                typed: attributes.typed.iter().chain(of_resource).cloned().collect(),
                 reading: Some(reading),
                 joint: if suffix.is_empty() { 0 } else { naming::composed(metric.name).len() as u64 },
                 stated: metric.stated(suffix),
+                ..RawSeries::new(Protocol::Otlp, Cow::Owned(format!("{}{suffix}", metric.name)))
             })
         })
     }
@@ -173,18 +180,11 @@ impl Metric<'_> {
     }
 }
 
-fn key(batch: &Batch<'_>, metric: &Metric<'_>, attributes: &LabelPairs<'_>) -> u128 {
+fn key(batch: &Batch<'_>, metric: &Metric<'_>, attributes: &Attributes<'_>) -> u128 {
     let keys = batch.keys();
     let mut bytes = Vec::with_capacity(256);
-    let pairs = |pairs: &LabelPairs<'_>, bytes: &mut Vec<u8>| {
-        for text in pairs.iter().flat_map(|(key, value)| [key, value]) {
-            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(text.as_bytes());
-        }
-    };
-    pairs(attributes, &mut bytes);
-    // Separates attributes from resource: the same pair in the other one is another series.
-    bytes.extend_from_slice(&u32::MAX.to_le_bytes());
-    pairs(metric.resource, &mut bytes);
+    // The same attribute in the resource is another series.
+    attributes.write_key(&mut bytes);
+    metric.resource.write_key(&mut bytes);
     keys.child_key(keys.key(Protocol::Otlp, metric.name.as_bytes()), &bytes)
 }

@@ -1,7 +1,7 @@
 //! The content of a request, independent of its encoding.
 
+use super::attribute::Attributes;
 use crate::histogram::Buckets;
-use crate::raw_series::LabelPairs;
 
 /// The period over which the values of a metric accumulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +40,13 @@ pub(super) struct Metric<'a> {
     pub(super) unit: &'a str,
     pub(super) kind: Kind,
     /// Attributes of the resource.
-    pub(super) resource: &'a LabelPairs<'a>,
+    pub(super) resource: &'a Attributes<'a>,
 }
 
 /// One data point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point<'a> {
-    pub(super) attributes: LabelPairs<'a>,
+    pub(super) attributes: Attributes<'a>,
     /// Nanoseconds since 1970; 0 means unknown.
     pub(super) start_ns: u64,
     /// Nanoseconds since 1970; 0 means unknown.

@@ -293,7 +293,8 @@ fn bodies_and_metrics_without_data_that_can_be_read_are_refused() {
         let refused = parse(body).unwrap_err().to_string();
         assert!(refused.contains("metrics are in resourceMetrics[]"), "{refused}");
     }
-    assert!(parse("{}").unwrap().rejected.is_empty() && parse(r#"{"unknown": 1}"#).unwrap().rejected.is_empty());
+    let ignored = r#"{"unknown": 1, "resourceMetrics": []}"#;
+    assert!(parse("{}").unwrap().rejected.is_empty() && parse(ignored).unwrap().rejected.is_empty());
     let resource = parse(r#"{"resourceMetrics": [{"metrics": []}]}"#).unwrap().rejected;
     assert!(resource[0].error.contains("metrics are in"), "{resource:?}");
     let point = json!({"timeUnixNano": "1", "asInt": 1});
@@ -516,4 +517,79 @@ fn a_fraction_as_integer_and_counts_that_contradict_the_buckets_are_refused_alon
         ]
     );
     assert!(samples(&parsed).iter().any(|one| one.starts_with("s.count")), "count and sum may come alone");
+}
+
+#[test]
+fn bodies_of_other_signals_are_refused_as_what_they_are() {
+    let export = |record: Message| {
+        let scope = Message::new().bytes(2, &record.finish()).finish();
+        let resource = Message::new().bytes(1, b"").bytes(2, &scope).finish();
+        Message::new().bytes(1, &resource).finish()
+    };
+    let refused = |body: &[u8]| {
+        let error = parse_batch(&cache(), |batch| parse_protobuf(body, batch)).err();
+        error.unwrap_or_else(|| panic!("{body:?} is taken")).to_string()
+    };
+    let span = Message::new().bytes(1, &[0xff; 16]).bytes(2, &[1; 8]).bytes(5, b"GET /").fixed64(7, 1).fixed64(8, 2);
+    // A trace id may be UTF-8, and look like the name of a metric.
+    let named = Message::new().bytes(1, b"0123456789abcdef").bytes(5, b"").fixed64(7, SECOND).fixed64(8, SECOND);
+    for span in [span, named] {
+        assert!(refused(&export(span)).contains("export of traces"));
+    }
+    let body = Message::new().bytes(1, b"hello").finish();
+    let record = || Message::new().varint(2, 9).bytes(5, &body);
+    assert!(refused(&export(record().fixed64(1, SECOND))).contains("export of logs"));
+    assert!(refused(&export(record().fixed64(11, SECOND))).contains("export of logs"));
+    assert!(refused(&Message::new().bytes(4, b"").bytes(5, b"x").finish()).contains("no resource_metrics"));
+    assert!(parse_batch(&cache(), |batch| parse_protobuf(b"", batch)).is_ok(), "an empty request holds nothing");
+
+    let json = |body: &str| parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch));
+    for empty in ["{}", " { }\n", r#"{"resourceMetrics": []}"#, r#"{"resourceMetrics": null, "x": 1}"#] {
+        assert!(json(empty).is_ok(), "{empty}");
+    }
+    assert!(json(r#"{"metrics_of": []}"#).unwrap_err().to_string().contains("has no resourceMetrics"));
+}
+
+#[test]
+fn what_would_be_left_out_in_silence_is_refused_and_named() {
+    let with = |attributes: serde_json::Value| {
+        let point = json!({"timeUnixNano": "1", "asInt": 1, "attributes": attributes});
+        json_metrics(&json!([{"name": "m", "gauge": {"dataPoints": [point]}}])).1
+    };
+    let attribute = |value: serde_json::Value| with(json!([{"key": "k", "value": value}]));
+    for (value, part) in [
+        (json!({"uintValue": 1}), "not \"uintValue\""),
+        (json!({"string_value": "x"}), "snake_case"),
+        (json!({"stringValue": "x", "intValue": 1}), "two values"),
+        (json!({"arrayValue": {"values": [{"floatValue": 1}]}}), "not \"floatValue\""),
+    ] {
+        let refused = attribute(value);
+        assert!(refused.len() == 1 && refused[0].contains(part), "{refused:?}");
+    }
+    for empty in [json!({}), json!(null), json!({"stringValue": null}), json!({"stringValue": null, "intValue": 1})] {
+        assert_eq!(attribute(empty), [""; 0]);
+    }
+
+    let parse = |body: serde_json::Value| {
+        parse_batch(&cache(), |batch| parse_json(body.to_string().as_bytes(), batch)).unwrap().rejected
+    };
+    let metric = json!({"name": "m", "gauge": {"DataPoints": []}});
+    for (body, part) in [
+        (json!({"resourceMetrics": [{"ScopeMetrics": []}]}), "it has no scopeMetrics, but \"ScopeMetrics\""),
+        (json!({"resourceMetrics": [{"scopeMetrics": [{"Metrics": []}]}]}), "it has no metrics, but \"Metrics\""),
+        (
+            json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}),
+            "it has no dataPoints, but \"DataPoints\"",
+        ),
+    ] {
+        let refused = parse(body);
+        assert!(refused.len() == 1 && refused[0].error.contains(part), "{refused:?}");
+    }
+    let empty = json!([{"resource": {}, "schemaUrl": ""}, {"scopeMetrics": [{"scope": {}}]}, {"scopeMetrics": null}]);
+    assert_eq!(parse(json!({"resourceMetrics": empty})), []);
+
+    let quantiles = json!([{"quantile": 1.5, "value": 1}]);
+    let point = json!({"timeUnixNano": "1", "count": "1", "sum": 1, "quantileValues": quantiles});
+    let refused = json_metrics(&json!([{"name": "s", "summary": {"dataPoints": [point]}}])).1;
+    assert!(refused[0].contains("quantile 1.5"), "{refused:?}");
 }

@@ -144,24 +144,14 @@ impl Families {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raw_series::{LabelPairs, Protocol};
+    use crate::raw_series::Protocol;
 
     fn family(kind: MetricType, unit: &str) -> Family<'_> {
         Family { kind, unit: unit.into(), help: "".into() }
     }
 
     fn series<'s>(families: &Families, name: &'s str) -> RawSeries<'s> {
-        let (labels, resource) = (LabelPairs::new(), LabelPairs::new());
-        let stated = Stated::default();
-        let raw = RawSeries {
-            protocol: Protocol::Prometheus,
-            name: name.into(),
-            labels,
-            resource,
-            reading: None,
-            joint: 0,
-            stated,
-        };
+        let raw = RawSeries::new(Protocol::Prometheus, name.into());
         families.describe(raw)
     }
 

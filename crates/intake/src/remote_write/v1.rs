@@ -9,7 +9,7 @@ use crate::batch_builder::Batch;
 use crate::course::RawName;
 use crate::error::IntakeError;
 use crate::protobuf::{Fields, Malformed, Value};
-use crate::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
+use crate::raw_series::{LabelPairs, Protocol, RawSeries};
 
 pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, IntakeError> {
     let malformed =
@@ -139,8 +139,7 @@ pub(super) fn named(mut labels: LabelPairs<'_>) -> Result<RawSeries<'_>, String>
     if labels.iter().any(is_name) {
         return Err("a time series must have one label __name__".to_owned());
     }
-    let (protocol, resource, stated) = (Protocol::Prometheus, LabelPairs::new(), Stated::default());
-    Ok(RawSeries { protocol, name, labels, resource, reading: None, joint: 0, stated })
+    Ok(RawSeries { labels, ..RawSeries::new(Protocol::Prometheus, name) })
 }
 
 fn read_label(label: &[u8]) -> Result<(&str, &str), String> {

@@ -97,13 +97,23 @@ impl Rules {
             }
             rule.change(&mut labels);
         }
-        let (name, used) = name.map_or_else(|| (raw.name.clone(), Vec::new()), |(name, used)| (name.into(), used));
+        let (made, used) = name.unzip();
+        let used = used.unwrap_or_default();
         labels.retain(|(key, _)| !used.iter().any(|used| used == key));
-        let (kpi, labels) = match raw.protocol {
-            Protocol::Native => (KpiName::new(&name), exact_labels(&labels)),
-            _ => (naming::kpi_name(&name).ok_or(IdError::Kpi), legal_labels(&labels)),
+        let labels = match raw.protocol {
+            Protocol::Native => exact_labels(&labels),
+            _ => legal_labels(&labels),
         };
-        let kpi = kpi.map_err(|error| format!("{error}, not {:?}", shown(&name)))?;
+        let name = made.as_deref().unwrap_or(&raw.name);
+        let kpi = match (raw.protocol, &made) {
+            (Protocol::Native, _) => KpiName::new(name),
+            (_, Some(made)) => naming::own_kpi_name(made).ok_or(IdError::Kpi),
+            (_, None) => raw.kpi_name().ok_or(IdError::Kpi),
+        };
+        let kpi = kpi.map_err(|error| match error {
+            IdError::NotComposed { .. } => error.to_string(),
+            _ => format!("{error}, not {:?}", shown(name)),
+        })?;
         Ok(Some(MappedSeries { kpi, labels: labels?, reading: reading.unwrap_or_default(), max_series }))
     }
 }

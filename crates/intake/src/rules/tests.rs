@@ -3,20 +3,12 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::*;
-use crate::raw_series::{Protocol, RawSeries, Stated};
+use crate::raw_series::{Protocol, RawSeries};
 use earcon_model::Reading;
 
 fn raw<'a>(protocol: Protocol, name: &'a str, labels: &[(&'a str, &'a str)]) -> RawSeries<'a> {
     let labels = labels.iter().map(|(k, v)| (Cow::Borrowed(*k), Cow::Borrowed(*v))).collect();
-    RawSeries {
-        protocol,
-        name: name.into(),
-        labels,
-        resource: Vec::new(),
-        reading: None,
-        joint: 0,
-        stated: Stated::default(),
-    }
+    RawSeries { labels, ..RawSeries::new(protocol, name.into()) }
 }
 
 fn mapped(rules: &Rules, raw: &RawSeries<'_>) -> (String, String, Reading) {

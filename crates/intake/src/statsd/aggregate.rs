@@ -79,7 +79,7 @@ impl Aggregator {
         summary
     }
 
-    /// Counts what stands in one line, or nothing of it.
+    /// Counts all values of one line, or none of them.
     fn count_all(&mut self, lines: &[Line<'_>]) -> Result<(), String> {
         for line in lines {
             let position = self.position(line)?;
@@ -251,6 +251,9 @@ fn labels_of(tags: &str) -> Result<Labels, String> {
     let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     for tag in tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
         let (key, value) = tag.split_once(':').unwrap_or((tag, "true"));
+        if key.is_empty() {
+            return Err(format!("has the tag {:?}, which has no name", excerpt(tag)));
+        }
         if value.is_empty() {
             continue;
         }

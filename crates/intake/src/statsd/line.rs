@@ -94,11 +94,20 @@ pub fn parse_line(line: &[u8]) -> Result<Vec<Line<'_>>, String> {
         return Err("has no name".to_owned());
     }
     let mut line = Line { name, values, kind, rate: 1.0, tags: "" };
+    let (mut has_rate, mut has_tags) = (false, false);
     for field in fields {
         if let Some(rate) = field.strip_prefix('@') {
             line.rate = sample_rate(rate)?;
+            if std::mem::replace(&mut has_rate, true) {
+                return Err("has two sample rates".to_owned());
+            }
         } else if let Some(tags) = field.strip_prefix('#') {
             line.tags = tags;
+            if std::mem::replace(&mut has_tags, true) {
+                return Err("has tags in two fields; write #a:1,b:2".to_owned());
+            }
+        } else if field.parse::<f64>().is_ok() {
+            return Err(format!("has the field {:?}; a sample rate begins with @", excerpt(field)));
         }
         // Fields of later protocol versions do not change a value.
     }
@@ -117,6 +126,9 @@ fn parse_parts<'a>(name: &'a str, parts: &'a str) -> Result<Vec<Line<'a>>, Strin
             let rate = field.strip_prefix('@').ok_or_else(|| format!("has the field {:?}", excerpt(field)))?;
             sample_rate(rate)
         })?;
+        if let Some(field) = fields.next() {
+            return Err(format!("has the field {:?}", excerpt(field)));
+        }
         let line = Line { name, values, kind, rate, tags: "" };
         line.check_values()?;
         Ok(line)
@@ -194,6 +206,10 @@ mod tests {
             ("a:1|c|@0", "sample rate"),
             ("a:1|c|@2", "sample rate"),
             ("a:1|c|@x", "sample rate"),
+            ("a:1|c|0.1", "begins with @"),
+            ("a:1|c|@0.1|@0.5", "two sample rates"),
+            ("a:1|c|#a:1|#b:2", "two fields"),
+            ("a:1|c:2|c|@0.1|@0.5", "the field \"@0.5\""),
         ] {
             let error = parse_line(text.as_bytes()).unwrap_err();
             assert!(error.contains(word), "{text}: {error}");

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering as Memory};
 
 use serde::{Deserialize, Deserializer, de};
+use unicode_normalization::UnicodeNormalization;
 
-use super::{IdError, is_composed, is_word_character};
+use super::{IdError, check_composed, is_composed, is_word_character};
 
 /// The labels of one series in canonical form: sorted by key, written `key:value,key:value`.
 ///
@@ -138,6 +139,9 @@ impl Labels {
 
 fn check_label(key: &str, value: &str) -> Result<(), IdError> {
     if !Labels::allows_key(key) {
+        if Labels::allows_key(&key.nfc().collect::<String>()) {
+            check_composed("label key", key)?;
+        }
         return Err(IdError::LabelKey(key.chars().take(64).collect()));
     }
     if !is_value(value) {

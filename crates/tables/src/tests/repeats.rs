@@ -9,7 +9,7 @@ fn number_that_tells_rows_of_one_time_apart_is_refused_and_named() {
         ("time,storeId,sales\n1,7,500\n1,8,650\n", &["storeId"]),
         ("id,time,shop,sales\n1,1,7,5.5\n2,1,8,6.5\n3,2,7,5.5\n4,2,8,6.5\n", &["shop"]),
         ("time,shop,sales\n1,7,500\n1,8,650\n2,7,501\n2,8,655\n", &["shop"]),
-        ("time,zip,sales\n1,01067,5\n1,80331,5\n2,01067,6\n", &["zip"]),
+        ("time,zip,sales\n1,91067,5\n1,80331,5\n2,91067,6\n", &["zip"]),
         ("date,hour,sales\n2025-07-01,0,5\n2025-07-01,1,6\n2025-07-01,2,6\n", &["hour"]),
         ("date,time,sales\n2025-07-01,0900,5\n2025-07-01,0915,6\n", &["time"]),
         (

@@ -39,7 +39,7 @@ fn workbook_of(sheets: &[(&str, &str)]) -> Vec<u8> {
         (
             "xl/styles.xml",
             format!(
-                "<styleSheet xmlns=\"{main}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"22\"/></cellXfs></styleSheet>"
+                "<styleSheet xmlns=\"{main}\"><cellXfs count=\"3\"><xf numFmtId=\"0\"/><xf numFmtId=\"22\"/><xf numFmtId=\"46\"/></cellXfs></styleSheet>"
             ),
         ),
     ];
@@ -117,6 +117,17 @@ fn cells_keep_their_meaning() {
     );
     // `1.234` could be read as thousands.
     assert_eq!(csv, "2026-01-01,06:00:00.000,00:00:00.000,1.2340,2\n");
+}
+
+#[test]
+fn durations_become_seconds_and_are_counted() {
+    // `30:15:00`, and a tenth of a second before it.
+    let row = "<row r=\"1\"><c r=\"A1\"><v>1</v></c><c r=\"B1\" s=\"2\"><v>1.260416666666667</v></c>\
+               <c r=\"C1\" s=\"2\"><v>1.2604155092592593</v></c><c r=\"D1\" s=\"2\"><v>-0.5</v></c></row>";
+    let sheet = first_sheet(workbook(row)).unwrap();
+    assert_eq!(String::from_utf8_lossy(&sheet.csv), "1,108900,108899.9,-43200\n");
+    let warning = sheet.warning().unwrap();
+    assert_eq!(warning, "3 cells hold durations such as [h]:mm:ss, first B1, which become seconds");
 }
 
 #[test]

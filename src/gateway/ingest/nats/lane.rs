@@ -56,6 +56,7 @@ impl Group {
         self.parsed.batches.extend(parsed.batches);
         self.parsed.rejected.extend(parsed.rejected);
         self.parsed.ignored += parsed.ignored;
+        self.parsed.notes.extend(parsed.notes);
         self.parsed.meanings.extend(parsed.meanings);
         self.messages.push(pending);
     }

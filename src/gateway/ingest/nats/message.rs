@@ -10,7 +10,7 @@ use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::ingest::parse::parse_native;
 use crate::gateway::ingest::state::IngestState;
-use earcon_intake::ParsedBatch;
+use earcon_intake::{ParsedBatch, without_bom};
 use earcon_model::Arrival;
 use earcon_tenancy::WorkspacePass;
 
@@ -65,7 +65,7 @@ fn guess(body: &Bytes) -> &'static str {
         #[serde(rename = "kpi")]
         _kpi: IgnoredAny,
     }
-    let first = body.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first = without_bom(body).trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
     if serde_json::from_slice::<Row>(first).is_ok() { "application/x-ndjson" } else { "application/json" }
 }
 
@@ -80,6 +80,7 @@ mod tests {
         assert_eq!(guess(&Bytes::from(row)), "application/x-ndjson");
         assert_eq!(guess(&format!("{{\"samples\": [{row}]}}").into()), "application/json");
         assert_eq!(guess(&format!("{{\n\"samples\": [{row},\n{row}]}}").into()), "application/json");
+        assert_eq!(guess(&format!("\u{feff}{row}\n{row}\n").into()), "application/x-ndjson");
         assert_eq!(guess(&Bytes::from("nonsense")), "application/json");
         assert_eq!(guess(&Bytes::new()), "application/json");
     }

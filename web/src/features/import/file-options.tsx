@@ -22,11 +22,19 @@ export function FileOptions({ options, asked, change }: Props) {
       <label className={asked === "timeZone" ? "is-asked" : ""}>
         Time zone
         <select value={options.timeZone} onChange={(event) => change({ timeZone: event.target.value })}>
-          <option value="">UTC, unless the file says</option>
+          <option value="">as the file says, else UTC</option>
           {zones().map((zone) => (
             <option key={zone}>{zone}</option>
           ))}
         </select>
+      </label>
+      <label className={asked === "values" ? "is-asked" : ""}>
+        Columns of numbers
+        <input
+          value={options.values}
+          placeholder="as the first rows show"
+          onChange={(event) => change({ values: event.target.value })}
+        />
       </label>
       <label className="check">
         <input type="checkbox" checked={options.history} onChange={(event) => change({ history: event.target.checked })} />{" "}

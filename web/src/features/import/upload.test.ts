@@ -37,6 +37,7 @@ describe("an import", () => {
     const address = uploadAddress("local", "a.csv", stated, true);
     expect(address).toContain("&time_format=day_first&decimal=comma&time_zone=Europe%2FBerlin&dry_run=true");
     expect(uploadAddress("local", "a.csv", stated)).not.toContain("dry_run");
+    expect(uploadAddress("local", "a.csv", { ...NO_OPTIONS, values: " a,b " })).toContain("&values=a%2Cb");
   });
 });
 
@@ -71,6 +72,8 @@ describe("a preview", () => {
     );
     expect(askedFor('"1,234" may be a fraction or thousands; state the decimal sign: point or comma')).toBe("decimal");
     expect(askedFor('there is no time zone "x"')).toBe("timeZone");
+    expect(askedFor('column "b" is empty in them; state it as a column of numbers (values=b)')).toBe("values");
+    expect(askedFor('there is no column "b" that could hold numbers (values); the columns are time, a')).toBe("values");
     expect(askedFor("the file is empty")).toBeNull();
     expect(refusalWords("day_first or month_first.")).toBe("day first or month first");
   });

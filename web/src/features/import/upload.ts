@@ -10,9 +10,11 @@ export interface ImportOptions {
   timeFormat: string;
   decimal: string;
   timeZone: string;
+  /** Columns of numbers that begin below the first rows, with commas between. */
+  values: string;
 }
 
-export const NO_OPTIONS: ImportOptions = { kpi: "", history: true, timeFormat: "", decimal: "", timeZone: "" };
+export const NO_OPTIONS: ImportOptions = { kpi: "", history: true, timeFormat: "", decimal: "", timeZone: "", values: "" };
 
 /** The server previews a hundred rows. So many bytes of a CSV file hold them. */
 const PREVIEWED_BYTES = 4 << 20;
@@ -27,7 +29,9 @@ export type UploadState =
 /** Address to upload a file to. */
 export function uploadAddress(workspace: string, name: string, options: ImportOptions, dryRun = false): string {
   const query = new URLSearchParams({ name, backfill: String(options.history) });
-  const stated = { kpi: options.kpi.trim(), time_format: options.timeFormat, decimal: options.decimal, time_zone: options.timeZone };
+  const { timeFormat, decimal, timeZone } = options;
+  const texts = { kpi: options.kpi.trim(), values: options.values.trim() };
+  const stated = { kpi: texts.kpi, time_format: timeFormat, decimal, time_zone: timeZone, values: texts.values };
   Object.entries(stated).forEach(([key, value]) => value !== "" && query.set(key, value));
   if (dryRun) {
     query.set("dry_run", "true");
@@ -53,8 +57,9 @@ export function newestLine(text: string): ImportLine | null {
 export async function fetchPreview(file: File, address: string, signal: AbortSignal): Promise<Preview> {
   const type = contentType(file);
   const csv = !file.name.toLowerCase().endsWith(".xlsx");
-  const body = csv && file.size > PREVIEWED_BYTES ? file.slice(0, PREVIEWED_BYTES, type) : file;
-  const response = await fetch(address, { method: "POST", headers: { "content-type": type }, body, signal });
+  const isCut = csv && file.size > PREVIEWED_BYTES;
+  const body = isCut ? file.slice(0, PREVIEWED_BYTES, type) : file;
+  const response = await fetch(isCut ? `${address}&beginning=true` : address, { method: "POST", headers: { "content-type": type }, body, signal });
   const text = await response.text();
   if (!response.ok) {
     throw new Error(problemText(text));

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-/// What a sender of a former version is told.
+/// The message to a sender of a former version.
 pub(crate) const FORMER: &str = "it has fields of OTLP before 0.15 (instrumentationLibraryMetrics, intGauge, intSum, \
                                  intHistogram), which are not read; use an exporter that sends scopeMetrics";
 
-/// What is said about a metric without data that can be read.
+/// The message about a metric without data that can be read.
 pub(crate) const NO_KIND: &str =
     "it has no data of a kind that is known: gauge, sum, histogram, exponentialHistogram or summary";
 

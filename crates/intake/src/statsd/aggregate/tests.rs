@@ -189,3 +189,11 @@ proptest! {
         prop_assert_eq!(all, vec![("a".to_owned(), expected)]);
     }
 }
+
+#[test]
+fn a_tag_without_a_name_costs_its_line() {
+    let mut aggregator = Aggregator::new(10);
+    let summary = aggregator.ingest(b"a:1|c|#:x\na:1|c|#region:eu,:\na:1|c|#region:,eu");
+    assert_eq!((summary.lines, summary.rejected), (1, 2));
+    assert_eq!(summary.first_error.as_deref(), Some("\"a:1|c|#:x\" has the tag \":x\", which has no name"));
+}
