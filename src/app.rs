@@ -1,6 +1,7 @@
 //! The composition root: the only place that names adapters and makes an authorizer. It builds a
 //! server from a configuration, runs it and shuts it down.
 
+mod accounts;
 mod adapter_settings;
 mod backends;
 pub mod clock;
@@ -31,7 +32,6 @@ pub use earcon_adapters_cql::Migrated;
 pub use earcon_adapters_embedded::doctor;
 
 use self::node::{Member, Started};
-use self::settings::session_policy;
 use crate::actors::context::Context;
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
@@ -58,6 +58,7 @@ pub struct App {
     nats: Option<NatsGateway>,
     statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
+    accounts_upkeep: JoinHandle<()>,
     clock_watch: JoinHandle<()>,
     creation: Option<JoinHandle<()>>,
     storage_watch: Option<JoinHandle<()>>,
@@ -80,6 +81,7 @@ impl App {
         let clock = overrides.clock.clone();
         let authorizer = Authorizer::for_accounts(config.accounts.required);
         let opened = backends::open(config).await?;
+        let accounts = accounts::open(config, &opened, clock.clone(), &authorizer).await?;
         let Started { node, directory, member, context } =
             node::start(config, overrides, &opened, authorizer.clone()).await?;
 
@@ -93,7 +95,7 @@ impl App {
         let clock_watch = tokio::spawn(clock_watch::run(clock.clone(), context.clock_health.clone()));
         let creation = workspaces::create_configured(config, &directory, member.is_some()).await;
         let (shutdown, shutdown_seen) = watch::channel(false);
-        let gateway = gateway::build(config, &context, address, directory.clone(), recorder.clone(), shutdown_seen)?;
+        let gateway = gateway::build(config, &context, address, (directory.clone(), accounts.clone()), recorder.clone(), shutdown_seen)?;
         let meanings = context.meanings.clone();
         drop(context);
         let nats = gateway::start_nats(config, &gateway, &opened).await?;
@@ -101,6 +103,10 @@ impl App {
         let routes = router(&gateway);
         let server = tokio::spawn(gateway.serve(listener, routes));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
+        if config.accounts.required {
+            accounts::announce_owner_link(&accounts, address).await?;
+        }
+        let accounts_upkeep = tokio::spawn(accounts::upkeep(accounts, Arc::new(config.clone())));
         let drain = config.server.drain;
         let store = opened.embedded;
         Ok(Self {
@@ -117,6 +123,7 @@ impl App {
             nats,
             statsd,
             upkeep,
+            accounts_upkeep,
             clock_watch,
             creation,
             storage_watch,
@@ -167,7 +174,7 @@ impl App {
         let Self { node, directory, member, store, shutdown, server, nats, statsd, drain, meanings, .. } = self;
         // It holds the store, which closes when the last user is gone.
         drop(meanings);
-        let watches = [Some(self.upkeep), Some(self.clock_watch), self.creation, self.storage_watch];
+        let watches = [Some(self.upkeep), Some(self.accounts_upkeep), Some(self.clock_watch), self.creation, self.storage_watch];
         let _no_listeners = shutdown.send(true).is_err();
         watches.into_iter().flatten().for_each(|watch| watch.abort());
         let abort_server = server.abort_handle();

@@ -7,7 +7,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | composition | `assembly`, `router`, `listeners` |
-//! | wings | `api`, `ingest`, `events`, `audio`, `dashboard` |
+//! | wings | `api`, `accounts`, `ingest`, `events`, `audio`, `dashboard` |
 //! | transports | `websocket`, `connection_group`, `nats`, `openapi` |
 //! | ground | `http` |
 //!
@@ -15,9 +15,10 @@
 //! `tests/it/architecture/gateway.rs` checks both, and that no files import each other in a circle.
 //!
 //! # Authorisation
-//! A route gets the pass to a workspace from `http::auth::Authorized` only, so no route can omit
-//! the check.
+//! `http::access` checks every request to a route against one table, which a test compares with the
+//! router. A route gets the pass to a workspace from `http::auth::Authorized` only.
 
+mod accounts;
 mod api;
 mod assembly;
 mod audio;

@@ -11,7 +11,7 @@ use super::error::StartError;
 use crate::actors::cluster::handle::ClusterArgs;
 use crate::actors::context::Backends;
 use crate::config::{Backend, Config, LogBackend, Nats, Storage};
-use earcon_adapters_cql::{CqlDatabase, CqlMeta, CqlSeries, CqlSnapshots, SeriesSettings};
+use earcon_adapters_cql::{CqlAccounts, CqlAudit, CqlDatabase, CqlMeta, CqlSeries, CqlSnapshots, SeriesSettings};
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_adapters_nats::connection::{connect, connect_when_possible};
 use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
@@ -19,7 +19,7 @@ use earcon_adapters_nats::node_transport::NatsTransport;
 use earcon_adapters_nats::publisher::NatsPublisher;
 use earcon_adapters_nats::registry::{BUCKET, NatsRegistry};
 use earcon_model::Clock;
-use earcon_ports::{MetaStore, PortError, Publisher, SeriesStore, SharedLog, SnapshotStore};
+use earcon_ports::{AccountStore, AuditLog, MetaStore, PortError, Publisher, SeriesStore, SharedLog, SnapshotStore};
 use earcon_tenancy::Authorizer;
 
 /// A log that retention cannot keep up with is full at this multiple of its limit.
@@ -34,6 +34,10 @@ const STICKY: u32 = 0o1000;
 /// Everything that was opened.
 pub(super) struct Opened {
     pub(super) backends: Backends,
+    /// The records of accounts.
+    pub(super) account_store: Arc<dyn AccountStore>,
+    /// The audit logs.
+    pub(super) audit_log: Arc<dyn AuditLog>,
     /// The data directory, if it is used.
     pub(super) embedded: Option<EmbeddedStore>,
     /// The connection to NATS, if there is one.
@@ -78,6 +82,13 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
         Backend::Embedded => embedded.as_ref().ok_or_else(missing)?.series_store(),
         Backend::Cql => open_series(database.clone().ok_or_else(missing)?, storage).await?,
     };
+    let (account_store, audit_log) = match storage.meta {
+        Backend::Embedded => {
+            let store = embedded.as_ref().ok_or_else(missing)?;
+            (store.account_store(), store.audit_log())
+        }
+        Backend::Cql => open_accounts(database.clone().ok_or_else(missing)?).await?,
+    };
     let (meta_store, snapshot_store) = match storage.meta {
         Backend::Embedded => {
             let store = embedded.as_ref().ok_or_else(missing)?;
@@ -86,7 +97,7 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
         Backend::Cql => open_meta(database.ok_or_else(missing)?).await?,
     };
     let backends = Backends { event_log, series_store, meta_store, snapshot_store, publisher: publisher.clone() };
-    Ok(Opened { backends, embedded, nats, publisher, shared_log })
+    Ok(Opened { backends, account_store, audit_log, embedded, nats, publisher, shared_log })
 }
 
 /// Takes the rights of other accounts on the data directory away. A directory that Earcon did not
@@ -167,6 +178,12 @@ async fn open_meta(database: Arc<CqlDatabase>) -> Result<(Arc<dyn MetaStore>, Ar
     let meta = CqlMeta::open(database.clone()).await.map_err(StartError::Database)?;
     let snapshots = CqlSnapshots::open(database).await.map_err(StartError::Database)?;
     Ok((Arc::new(meta), Arc::new(snapshots)))
+}
+
+async fn open_accounts(database: Arc<CqlDatabase>) -> Result<(Arc<dyn AccountStore>, Arc<dyn AuditLog>), StartError> {
+    let accounts = CqlAccounts::open(database.clone()).await.map_err(StartError::Database)?;
+    let audit = CqlAudit::open(database).await.map_err(StartError::Database)?;
+    Ok((Arc::new(accounts), Arc::new(audit)))
 }
 
 fn needs_nats(config: &Config) -> bool {

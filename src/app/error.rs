@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use earcon_accounts::AccountsError;
 use earcon_adapters_embedded::OpenError;
 use earcon_ports::PortError;
 
@@ -40,6 +41,9 @@ pub enum StartError {
     /// A stored workspace cannot be opened.
     #[error("the stored workspaces cannot be opened: {0}")]
     Recovery(#[from] PortError),
+    /// The accounts cannot be read.
+    #[error("the accounts cannot be read: {0}")]
+    Accounts(#[from] AccountsError),
     /// A setting whose fault shows only in use.
     #[error("{0}")]
     Settings(String),

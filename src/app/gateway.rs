@@ -18,6 +18,7 @@ use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
 use crate::services::local_time::LocalTimes;
 use crate::services::rules::RuleService;
+use earcon_accounts::Accounts;
 
 /// Builds the gateway for an address.
 ///
@@ -27,7 +28,7 @@ pub(super) fn build(
     config: &Config,
     context: &Context,
     address: SocketAddr,
-    directory: Directory,
+    (directory, accounts): (Directory, Accounts),
     metrics: PrometheusHandle,
     shutdown: watch::Receiver<bool>,
 ) -> Result<Gateway, StartError> {
@@ -49,6 +50,7 @@ pub(super) fn build(
         mutes: mutes.clone(),
         meanings: meanings.clone(),
         storage: storage.clone(),
+        accounts,
         access: context.authorizer.clone(),
         creators: config.workspaces.create,
         limits: limits(config, address, settings.streams.clone())?,

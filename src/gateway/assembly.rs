@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::actors::directory::Directory;
+use crate::gateway::accounts::state::{AccountsParts, AccountsState};
 use crate::gateway::api::state::{ApiParts, ApiState};
 use crate::gateway::audio::state::{AudioParts, AudioState};
 use crate::gateway::audio::transmitter::Transmitters;
@@ -31,6 +32,7 @@ use crate::services::rules::RuleService;
 use crate::services::storage_health::StorageHealth;
 use crate::sources::admissible::SampleTimes;
 use crate::telemetry::Metric;
+use earcon_accounts::Accounts;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, SeriesStore};
 use earcon_tenancy::{Authorizer, Creators};
@@ -84,6 +86,8 @@ pub struct Parts {
     pub meanings: MeaningService,
     /// Whether the storage takes samples.
     pub storage: StorageHealth,
+    /// Users, keys, sessions and the audit log.
+    pub accounts: Accounts,
     /// Decides who a caller is, and what they may do.
     pub access: Authorizer,
     /// Decides who may create workspaces.
@@ -104,6 +108,7 @@ pub struct Gateway {
     pub(crate) ingest: IngestState,
     pub(crate) events: EventsState,
     pub(crate) audio: AudioState,
+    pub(crate) accounts: AccountsState,
     pub(crate) hosts: Arc<Hosts>,
     times: Times,
     room: Room,
@@ -153,6 +158,7 @@ impl Gateway {
             snapshots: Snapshots::default(),
             replay_events: limits.replay_events,
         };
+        let accounts = AccountsParts { shared: shared.clone(), accounts: parts.accounts };
         let audio = AudioParts { shared: shared.clone(), transmitters: Transmitters::default() };
         Self {
             shared,
@@ -160,6 +166,7 @@ impl Gateway {
             ingest: WingState::new(ingest),
             events: WingState::new(events),
             audio: WingState::new(audio),
+            accounts: WingState::new(accounts),
             hosts: Arc::new(limits.hosts),
             times: limits.times,
             room: limits.room,

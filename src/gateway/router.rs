@@ -11,7 +11,7 @@ use crate::gateway::http::access::{self, Gate};
 use crate::gateway::http::front::{self, Front};
 use crate::gateway::http::problem;
 use crate::gateway::http::refusals::Refusals;
-use crate::gateway::{api, audio, dashboard, events, ingest, openapi};
+use crate::gateway::{accounts, api, audio, dashboard, events, ingest, openapi};
 
 /// All routes of the server.
 pub fn router(gateway: &Gateway) -> Router {
@@ -23,6 +23,7 @@ pub fn router(gateway: &Gateway) -> Router {
         .merge(ingest::routes().with_state(gateway.ingest.clone()))
         .merge(events::routes().with_state(gateway.events.clone()))
         .merge(audio::routes().with_state(gateway.audio.clone()))
+        .merge(accounts::routes().with_state(gateway.accounts.clone()))
         .split_for_parts();
     routes
         .merge(openapi::routes(description))

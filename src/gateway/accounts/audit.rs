@@ -98,7 +98,7 @@ async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Pa
             let is_wanted = params.who.as_ref().is_none_or(|part| who.to_lowercase().contains(&part.to_lowercase()))
                 && params.what.as_ref().is_none_or(|beginning| entry.action.starts_with(beginning.as_str()));
             if is_in_time && is_wanted {
-                records.push(WireRecord::of(record, who, &Hash::of(&line.line).to_string()));
+                records.push(WireRecord::of(record, who, &Hash::of(line.line.as_bytes()).to_string()));
             }
         }
         read += lines.len();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -21,7 +21,7 @@ use super::connection::Peer;
 use super::problem::{Kind, Problem};
 use crate::telemetry::{Metric, count};
 use credentials::Credentials;
-pub(crate) use credentials::{COOKIE, SECURE_COOKIE};
+pub(crate) use credentials::{COOKIE, SECURE_COOKIE, cookie_named};
 use earcon_identity::Permission;
 use earcon_identity::token::Purpose;
 use earcon_model::{Clock, WorkspaceId};
@@ -53,14 +53,21 @@ impl Access {
         self.caller.as_ref().map_err(|denied| denied.clone().into())
     }
 
-    /// The right that the route needs in a workspace, or in an organisation.
+    /// The access token in the cookie that the caller is known by, if it is one.
+    pub(crate) fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let is_account = self.caller.as_ref().is_ok_and(|caller| caller.principal().account().is_some());
+        let from_header = headers.contains_key(header::AUTHORIZATION);
+        (is_account && !from_header).then(|| cookie_named(headers, &[SECURE_COOKIE, COOKIE])).flatten()
+    }
+
+    /// The right that the route needs in a workspace.
     ///
     /// # Errors
-    /// 500 for a route that needs none: its handler asks for a pass that the table does not foresee.
+    /// 500 for a route without one: its handler asks for a pass that the table does not foresee.
     pub(crate) fn permission(&self) -> Result<Permission, Problem> {
         match self.need {
-            Need::Workspace(permission) | Need::Organisation(permission) => Ok(permission),
-            Need::Nothing | Need::Caller | Need::Server(_) => {
+            Need::Workspace(permission) => Ok(permission),
+            Need::Nothing | Need::Perhaps | Need::Caller | Need::Server(_) => {
                 Err(Problem::new(Kind::Internal, "the server does not know what this address needs"))
             }
         }
@@ -84,8 +91,8 @@ pub(crate) async fn check(State(gate): State<Gate>, request: Request, next: Next
     }
 }
 
-/// The caller of a request, if it may go on. Rights in workspaces and organisations are checked when
-/// a handler takes its pass.
+/// The caller of a request, if it may go on. Rights in workspaces are checked when a handler takes its
+/// pass, those over organisations by the service of accounts.
 fn admit(gate: &Gate, need: Need, parts: &Parts) -> Result<Access, Problem> {
     let now_ms = gate.clock.now_ms();
     let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.address().ip());
@@ -96,7 +103,7 @@ fn admit(gate: &Gate, need: Need, parts: &Parts) -> Result<Access, Problem> {
     let caller = identify(gate, peer, need, parts)?;
     match (&caller, need) {
         (Ok(caller), Need::Server(permission)) => gate.access.admit_to_server(caller, permission, now_ms)?,
-        (Err(denied), need) => {
+        (Err(denied), need) if need != Need::Perhaps => {
             count(Metric::CallersRefused, 1);
             // Handlers of agents' protocols word the refusal themselves.
             if need != Need::Workspace(Permission::Ingest) {

@@ -103,6 +103,8 @@ pub(crate) struct Problem {
     detail: String,
     more: Map<String, Value>,
     allow: Option<&'static str>,
+    /// Seconds after which trying again may help, if it is not the usual time of the kind.
+    after: Option<u64>,
     /// For the log alone.
     cause: Option<String>,
 }
@@ -118,7 +120,7 @@ pub(crate) struct Refusal {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), more: Map::new(), allow: None, cause: None }
+        Self { kind, detail: detail.into(), more: Map::new(), allow: None, after: None, cause: None }
     }
 
     /// Adds an extension member.
@@ -135,6 +137,12 @@ impl Problem {
         self
     }
 
+    /// Says after how many seconds trying again may help.
+    pub(crate) fn after(mut self, seconds: u64) -> Self {
+        self.after = Some(seconds);
+        self
+    }
+
     /// Names the methods that the address takes.
     pub(crate) fn allowing(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);
@@ -143,6 +151,9 @@ impl Problem {
 
     /// Seconds after which trying again may help.
     pub(crate) fn retry_after(&self) -> Option<u64> {
+        if self.after.is_some() {
+            return self.after;
+        }
         match self.kind {
             Kind::Overloaded | Kind::Unavailable => Some(1),
             // Room is made by a person or by retention, not within a second.

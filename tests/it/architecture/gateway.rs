@@ -6,7 +6,7 @@ use super::imports::Imports;
 const FLOORS: [&[&str]; 5] = [
     &["http"],
     &["websocket", "connection_group", "nats", "openapi"],
-    &["api", "ingest", "events", "audio", "dashboard"],
+    &["api", "accounts", "ingest", "events", "audio", "dashboard"],
     &["assembly"],
     &["router", "listeners"],
 ];

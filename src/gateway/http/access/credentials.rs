@@ -48,7 +48,7 @@ impl Credentials {
             (Some(one), Some(other)) if one == other => Ok(one),
             (Some(_), Some(_)) => Err(bad("a request shows one credential: in a header, or in its address")),
             (Some(one), None) | (None, Some(one)) => Ok(one),
-            (None, None) => Ok(cookie(headers).map_or(Self::None, |text| Self::Cookie(Secret::new(text)))),
+            (None, None) => Ok(cookie_named(headers, &[SECURE_COOKIE, COOKIE]).map_or(Self::None, |text| Self::Cookie(Secret::new(text)))),
         }
     }
 }
@@ -95,12 +95,13 @@ fn from_query(method: &Method, uri: &Uri) -> Option<Credentials> {
     is_influx.then(|| value("p")).flatten().map(|text| key_or_token(&text))
 }
 
-/// The cookie of a session. The one for TLS goes first, because only this server can have set it.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    [SECURE_COOKIE, COOKIE].into_iter().find_map(|name| {
+/// The value of the first of these cookies that a request has. Those for TLS go first, because only
+/// this server can have set them.
+pub(crate) fn cookie_named<'h>(headers: &'h HeaderMap, names: &[&str]) -> Option<&'h str> {
+    names.iter().find_map(|name| {
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.filter(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value).next()
+        pairs.filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value).next()
     })
 }
 

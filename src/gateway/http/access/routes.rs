@@ -10,12 +10,13 @@ use earcon_identity::Permission::{self, *};
 pub(crate) enum Need {
     /// Nothing: it says nothing about a tenant.
     Nothing,
-    /// A caller who is known. The answer contains what the caller may see.
+    /// Nothing, but a caller who is known gets another answer.
+    Perhaps,
+    /// A caller who is known. The answer contains what the caller may see, or the service of
+    /// accounts checks the rights over the organisation.
     Caller,
     /// A right in the workspace that the request names.
     Workspace(Permission),
-    /// A right in the organisation that the request names.
-    Organisation(Permission),
     /// A right over the whole server.
     Server(Permission),
 }
@@ -30,6 +31,9 @@ const WORKSPACE: &str = "/api/v1/workspaces/{workspace}";
 pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
     // Whoever may read may ask for the headers alone.
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    if (method, route) == ("POST", "/api/v1/workspaces/{workspace}/tickets") {
+        return Some(Need::Caller);
+    }
     if let Some(inner) = route.strip_prefix(WORKSPACE) {
         return in_workspace(method, inner).map(Need::Workspace);
     }
@@ -41,8 +45,27 @@ pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
         ("GET", "/api/v1/openapi.json" | "/api/v1/asyncapi.yaml") => Need::Nothing,
         ("GET", "/api/v1/workspaces") | ("POST", "/query") => Need::Caller,
         ("GET", "/metrics" | "/api/v1/cluster") => Need::Server(ReadServer),
-        _ => return None,
+        ("POST", "/api/v1/session" | "/api/v1/session/refresh") => Need::Nothing,
+        ("GET", "/api/v1/session") | ("POST", "/api/v1/session/claim") => Need::Perhaps,
+        ("DELETE", "/api/v1/session") | ("PUT", "/api/v1/session/password") => Need::Caller,
+        ("POST" | "PUT" | "DELETE", "/api/v1/session/totp") | ("GET", "/api/v1/organisations") => Need::Caller,
+        (method, route) => {
+            let inner = route.strip_prefix("/api/v1/organisations/{organisation}")?;
+            return of_organisation(method, inner).then_some(Need::Caller);
+        }
     })
+}
+
+/// Whether there is a route of an organisation.
+fn of_organisation(method: &str, route: &str) -> bool {
+    matches!(
+        (method, route),
+        ("PUT", "")
+            | ("GET", "/members" | "/invitations" | "/keys" | "/sessions" | "/audit")
+            | ("PUT" | "DELETE", "/members/{user}")
+            | ("POST", "/invitations" | "/keys" | "/keys/{key}/rotate")
+            | ("DELETE", "/invitations/{invitation}" | "/keys/{key}" | "/sessions/{session}")
+    )
 }
 
 /// The right that a route below a workspace needs.
