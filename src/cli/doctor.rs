@@ -150,9 +150,10 @@ fn summary(data: &Path, repairs: &Repairs, report: &Report) -> String {
             format!("The {} above {} lost.", counted(count as u64, "range"), if count == 1 { "is" } else { "are" })
         }
     };
-    let record = repairs.record.as_ref().map_or_else(String::new, |record| {
-        format!("The list of all losses is {}. ", record.display())
-    });
+    let record = repairs
+        .record
+        .as_ref()
+        .map_or_else(String::new, |record| format!("The list of all losses is {}. ", record.display()));
     format!(
         "The repair succeeded. Kept: {} in {}. {lost} {record}The server can start: earcon serve --data {}",
         counted(events, "event"),

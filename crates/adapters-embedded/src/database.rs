@@ -180,6 +180,10 @@ impl Database {
         self.keep_changes();
         let mut commits = self.commits();
         let numbers = commits.numbers;
+        // A process that was killed may have left commits that are not on the disk. The marks must
+        // not be ahead of them.
+        let instance = self.current.writing().map_err(std::io::Error::other)?;
+        self.persist(&instance).map_err(std::io::Error::other)?;
         // Both slots.
         commits.marks.write(&numbers)?;
         self.sync_marks(&mut commits.marks, &numbers)

@@ -121,8 +121,8 @@ impl Repairing<'_> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Takes the damaged logs into the plan, with what they have lost. Of logs that a stopped repair
-    /// has repaired, the plan tells it. Logs that were put back since have lost nothing.
+    /// Takes the damaged logs into the plan, with what they have lost. Of logs that a stopped
+    /// repair has repaired, the plan tells it. Logs that were put back since have lost nothing.
     fn take_up(&self, plan: &mut DirectoryRepair, states: &[State]) -> Result<(), OpenError> {
         let logs = self.database.log_dir();
         let mut damaged = Vec::new();

@@ -252,8 +252,10 @@ impl Marks {
         self.own.write(mark).and(end)
     }
 
-    /// Makes both durable. A file that is gone or was changed is written again with `mark`. The path of
-    /// an error is that of the file.
+    /// Makes both durable. A file that is gone or was changed is written again with `mark`.
+    ///
+    /// # Errors
+    /// The path of the file, and why it cannot be written.
     pub(super) fn sync(&mut self, mark: Mark) -> Result<(), (PathBuf, io::Error)> {
         let named = |path: &Path| {
             let path = path.to_owned();

@@ -236,8 +236,8 @@ impl RepairContext<'_> {
         Ok(history.max(snapshots) + 1)
     }
 
-    /// Creates the log in a directory in which nothing is left of it. It begins with event 1, so that
-    /// it holds the loss of all earlier ones.
+    /// Creates the log in a directory in which nothing is left of it. It begins with event 1, so
+    /// that it holds the loss of all earlier ones.
     fn create(&self, found: &LogCheck, aside: &Aside) -> Result<(u64, Log), PortError> {
         let failed = |error| write_failure(&found.dir, error);
         let files = found.segments.iter().map(|segment| &segment.file.path).chain(&found.leftovers);
