@@ -63,7 +63,7 @@ pub enum OpenError {
     NotPlain {
         /// The file.
         path: PathBuf,
-        /// What it is, with an article.
+        /// Its kind, with an article.
         what: String,
     },
     /// The database and the logs are not of one installation.
@@ -204,7 +204,7 @@ fn after_a_move(path: &Path, part: &Path) -> &'static str {
     }
 }
 
-/// What was changed, and what to do once the logs are in their places.
+/// The changes so far, and the advice for the time when the logs are in their places.
 fn after_misplaced(path: &Path, is_begun: bool) -> String {
     let path = path.display();
     if is_begun {

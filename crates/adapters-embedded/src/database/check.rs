@@ -52,8 +52,11 @@ pub(crate) struct Checked {
     /// The records of the list of event logs. `None` if it cannot be read.
     pub(crate) logs: Option<Records>,
     /// How far history has read the log of each workspace, as far as that can be read.
-    pub(crate) cursors: Vec<(Vec<u8>, Seq)>,
+    pub(crate) cursors: Cursors,
 }
+
+/// How far history has read the log of each workspace, by name.
+pub(crate) type Cursors = Vec<(Vec<u8>, Seq)>;
 
 /// Keys and values of a table.
 pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
@@ -223,11 +226,7 @@ pub(super) fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Opens the copy and reads every record. Returns those of the list of event logs, and the cursors
 /// of history.
-fn read_all(
-    original: &Layout,
-    copy: &Layout,
-    marks: &StoredMarks,
-) -> (Vec<Finding>, Option<Records>, Vec<(Vec<u8>, Seq)>) {
+fn read_all(original: &Layout, copy: &Layout, marks: &StoredMarks) -> (Vec<Finding>, Option<Records>, Cursors) {
     let (mut logs, mut cursors) = (None, Vec::new());
     let opened = guarded(|| {
         let (instance, examined) = open_in(copy, &EmbeddedSettings::default(), marks)?;

@@ -79,7 +79,7 @@ impl Undo {
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        // The files are not needed. They are put back so that a refused start leaves what it found.
+        // The files are not needed. They are put back so that a refused start changes nothing.
         let _left = self.put_back().is_err();
     }
 }

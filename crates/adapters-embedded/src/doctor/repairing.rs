@@ -121,8 +121,8 @@ impl Repairing<'_> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Takes the damaged logs into the plan, with what they have lost. Of logs that a stopped
-    /// repair has repaired, the plan tells it. Logs that were put back since have lost nothing.
+    /// Takes the damaged logs into the plan, with their losses. The plan has those of logs that a
+    /// stopped repair has repaired. Logs that were put back since have lost nothing.
     fn take_up(&self, plan: &mut DirectoryRepair, states: &[State]) -> Result<(), OpenError> {
         let logs = self.database.log_dir();
         let mut damaged = Vec::new();
@@ -140,7 +140,7 @@ impl Repairing<'_> {
         if damaged.is_empty() && !progress::is_begun(self.dir) { Ok(()) } else { self.save(plan) }
     }
 
-    /// Adds what cannot be known of the logs beside a database that was damaged.
+    /// Adds the doubts about the logs of a database that was damaged.
     fn doubt(&self, plan: &mut DirectoryRepair, states: &[State]) -> Result<(), OpenError> {
         let (dir, logs) = (self.dir, self.database.log_dir());
         let (losses, began_ms) = (&mut plan.losses, plan.began_ms);

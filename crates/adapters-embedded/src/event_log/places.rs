@@ -36,7 +36,7 @@ struct Place {
 /// The logs in wrong places.
 #[derive(Debug, Default)]
 pub(crate) struct Misplaced {
-    /// What is where, and what to do.
+    /// The places of the logs, and advice.
     pub(super) damages: Vec<Damage>,
     /// The workspaces whose directories are concerned. Their logs are not checked.
     pub(super) workspaces: Vec<WorkspaceId>,

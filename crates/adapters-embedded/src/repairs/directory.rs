@@ -1,6 +1,6 @@
-//! The plan of a repair of a data directory: what it found in the database and in each log, and
-//! what is lost. It is on the disk before the first change, and until all parts are repaired. A
-//! check and a repair that follow a stopped one name the same losses.
+//! The plan of a repair of a data directory: the damages of the database and of each log, and the
+//! losses. It is on the disk before the first change, and until all parts are repaired. A check and
+//! a repair that follow a stopped one name the same losses.
 
 use std::path::{Path, PathBuf};
 
@@ -95,7 +95,7 @@ impl DirectoryLosses {
         !self.damage.is_empty()
     }
 
-    /// Forgets what it says of the database: a whole one is there.
+    /// Forgets all about the database: a whole one is there.
     pub(crate) fn forget_database(&mut self) {
         *self = Self { logs: std::mem::take(&mut self.logs), ..Self::default() };
     }

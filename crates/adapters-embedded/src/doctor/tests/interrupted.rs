@@ -60,11 +60,16 @@ async fn outcome(scratch: &Scratch, now_ms: i64) -> Outcome {
     }
 }
 
-/// A check after a stop names a loss of each log that has one in the end.
+/// A check after a stop names a loss of each log that has one in the end, from the moment on that
+/// the plan has the logs.
 fn assert_losses_are_named(case: &str, scratch: &Scratch, expected: &Outcome) {
     let report = check(scratch.path()).unwrap();
     assert!(!report.is_clean(), "{case}");
     let unfinished = report.unfinished.map(|unfinished| unfinished.logs).unwrap_or_default();
+    if unfinished.is_empty() {
+        // No log was changed, and the list of logs may be known only once the database is repaired.
+        return;
+    }
     for (name, ..) in expected.logs.iter().filter(|(.., missing)| !missing.is_empty()) {
         let damages = report.logs.iter().filter(|log| log.workspace.as_str() == name).flat_map(|log| &log.damages);
         let is_found = damages.into_iter().any(|damage| damage.missing.is_some());
