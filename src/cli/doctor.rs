@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::output::{IO, NO_INPUT, UNAVAILABLE, complain, say};
 use super::serve::own_files_only;
 use crate::app::clock::SystemClock;
-use crate::app::doctor::{OpenError, Repairs, Report, check, repair};
-use earcon_model::Clock;
+use crate::app::doctor::{OpenError, Repairs, Report, Unfinished, check, repair};
+use earcon_model::{Clock, rfc3339};
 
 pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
     own_files_only();
@@ -17,8 +17,11 @@ pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
     };
     show(&report);
     if report.is_clean() {
+        for record in &report.records {
+            say(&format!("an earlier repair left the list of its losses in {}", record.display()));
+        }
         say(&format!("{}: no damage found", data.display()));
-        return ExitCode::SUCCESS;
+        return start_is_possible(&report);
     }
     if with_repair {
         return run_repair(data);
@@ -31,6 +34,14 @@ pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
         )),
     }
     ExitCode::from(UNAVAILABLE)
+}
+
+/// A check needs no right to write, and a start does. A read-only file system is no reason to fail:
+/// snapshots are checked there.
+fn start_is_possible(report: &Report) -> ExitCode {
+    let Some(error) = &report.not_writable else { return ExitCode::SUCCESS };
+    complain(&format!("with the rights of this account the server cannot start: {error}"));
+    if error.is_read_only() { ExitCode::SUCCESS } else { ExitCode::from(IO) }
 }
 
 fn failed(error: &OpenError) -> ExitCode {
@@ -67,6 +78,25 @@ fn show(report: &Report) {
     }
     report.misplaced.iter().for_each(|place| say(&format!("WRONG PLACE {place}")));
     report.database.iter().for_each(|finding| say(&format!("database: DAMAGE {finding}")));
+    report.unfinished.iter().for_each(show_unfinished);
+}
+
+/// What a repair that did not end has found: the next one names it again.
+fn show_unfinished(repair: &Unfinished) {
+    say(&format!("A repair that began at {} did not end. It has found:", rfc3339(repair.began_ms)));
+    repair.database.iter().for_each(|finding| say(&format!("  database: {finding}")));
+    for workspace in &repair.deleted {
+        say(&format!("  {}", deleted(workspace)));
+    }
+    for (workspace, missing) in &repair.logs {
+        say(&format!("  log of {workspace}: {}", if missing.is_empty() { "no event is lost" } else { "damaged" }));
+        missing.iter().for_each(|missing| say(&format!("  lost: {missing}")));
+    }
+    repair.doubts.iter().for_each(|doubt| say(&format!("UNCERTAIN {doubt}")));
+}
+
+fn deleted(workspace: &str) -> String {
+    format!("workspace {workspace}: it was deleted, and the database was older than that; what it still had is deleted")
 }
 
 /// A number and its noun.
@@ -80,14 +110,10 @@ fn run_repair(data: &Path) -> ExitCode {
         Err(error) => return failed(&error),
     };
     repairs.database.iter().for_each(|finding| say(&format!("database: {finding}")));
-    if let Some(record) = &repairs.record {
+    if let Some(record) = repairs.record.as_ref().filter(|_| !repairs.database.is_empty()) {
         say(&format!("database: repaired; see {}", record.display()));
     }
-    for workspace in &repairs.deleted {
-        say(&format!(
-            "workspace {workspace}: it was deleted, and the database was older than that; what it still had is deleted"
-        ));
-    }
+    repairs.deleted.iter().for_each(|workspace| say(&deleted(workspace)));
     for log in &repairs.logs {
         say(&format!("log of {}: repaired; see {}", log.workspace, log.record.display()));
         log.missing.iter().for_each(|missing| say(&format!("  lost: {missing}")));
@@ -124,8 +150,12 @@ fn summary(data: &Path, repairs: &Repairs, report: &Report) -> String {
             format!("The {} above {} lost.", counted(count as u64, "range"), if count == 1 { "is" } else { "are" })
         }
     };
+    let record = repairs
+        .record
+        .as_ref()
+        .map_or_else(String::new, |record| format!("The list of all losses is {}. ", record.display()));
     format!(
-        "The repair succeeded. Kept: {} in {}. {lost} The server can start: earcon serve --data {}",
+        "The repair succeeded. Kept: {} in {}. {lost} {record}The server can start: earcon serve --data {}",
         counted(events, "event"),
         counted(report.logs.len() as u64, "log"),
         data.display()

@@ -72,6 +72,11 @@ impl DataDir {
         Self::examine(path, lock)
     }
 
+    /// Why a start could not write to the directory. `None` if it could.
+    pub(super) fn not_writable(path: &Path) -> Option<OpenError> {
+        refuse_forbidden(path, Use::Write).err()
+    }
+
     fn examine(path: &Path, lock: Option<File>) -> Result<(Self, Option<Finding>), OpenError> {
         let (is_new, finding) = match check_format(path, false) {
             Ok(is_new) => (is_new, None),

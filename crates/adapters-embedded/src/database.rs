@@ -27,6 +27,7 @@ mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,9 +56,10 @@ use marks::MarkFiles;
 pub(crate) use marks::{LastCommits, SyncedCommits};
 #[cfg(test)]
 pub(crate) use repair::accept_loss;
-pub(crate) use repair::{DatabaseRepair, begin as begin_repair, end as end_repair};
+pub(crate) use repair::{begin as begin_repair, end as end_repair};
 pub(super) use snapshot::{Entry, Snapshot, unreadable};
 pub(super) use table::{Table, WriteBatch};
+use undo::Undo;
 
 /// When a write must be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,8 @@ pub(super) struct Database {
     settings: EmbeddedSettings,
     presence: Presence,
     files: FilesInUse,
+    /// Dropped after `current`: nothing else uses the files then.
+    undo: Mutex<Undo>,
     #[cfg(test)]
     pub(super) fault: Mutex<Option<Fault>>,
     dir: DataDir,
@@ -146,7 +150,7 @@ impl Database {
 
     fn open_claimed(dir: DataDir, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let path = &dir.path().to_owned();
-        let open::Opened { instance, numbers, marks } = open::open(&dir, settings)?;
+        let open::Opened { instance, numbers, marks, undo } = open::open(&dir, settings)?;
         let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
         let synced = Arc::new(SyncedCommits::default());
         synced.set(marks.identity(), numbers);
@@ -163,6 +167,7 @@ impl Database {
             settings: settings.clone(),
             presence: Presence::of(path).map_err(not_writable)?,
             files: FilesInUse::of(&dir.database()).map_err(not_writable)?,
+            undo: Mutex::new(undo),
             #[cfg(test)]
             fault: Mutex::default(),
             dir,
@@ -172,11 +177,21 @@ impl Database {
     /// Writes the marks again, durably. Called once the logs were found whole: a start that is
     /// refused changes nothing.
     pub(super) fn confirm(&self) -> std::io::Result<()> {
+        self.keep_changes();
         let mut commits = self.commits();
         let numbers = commits.numbers;
+        // A process that was killed may have left commits that are not on the disk. The marks must
+        // not be ahead of them.
+        let instance = self.current.writing().map_err(std::io::Error::other)?;
+        self.persist(&instance).map_err(std::io::Error::other)?;
         // Both slots.
         commits.marks.write(&numbers)?;
         self.sync_marks(&mut commits.marks, &numbers)
+    }
+
+    /// Keeps what the opening changed.
+    fn keep_changes(&self) {
+        self.undo.lock().unwrap_or_else(PoisonError::into_inner).forget();
     }
 
     /// Whether this process has created the data directory.
@@ -221,6 +236,7 @@ impl Database {
         // Looked at before the lock: an attempt to open the database again holds the lock until all
         // reads have ended, and the caller may have one.
         drop(self.current.writing()?);
+        self.keep_changes();
         let mut commits = self.commits();
         let instance = self.current.writing()?;
         // What is written behind a cut is lost with it.

@@ -48,7 +48,7 @@ use self::check::Registered;
 pub(crate) use self::files::create_dir;
 use self::frame::Draft;
 use self::log::{Log, lock};
-use self::registry::{RESERVE, record_end, register, reserve};
+use self::registry::{RESERVE, record_end, record_epoch, register, reserve};
 use self::writer::{Faults, SegmentLimits};
 use super::database::{Database, blocking};
 use crate::disk::FileInUse;
@@ -148,7 +148,11 @@ pub(crate) fn limits(settings: &EmbeddedSettings) -> SegmentLimits {
 #[async_trait]
 impl EventLog for EmbeddedLog {
     async fn open(&self, pass: &WorkspacePass) -> Result<LogHead, PortError> {
-        self.run(pass, |inner, workspace| inner.find_or_create(workspace)?.begin_epoch(&new_epoch())).await
+        self.run(pass, |inner, workspace| {
+            let log = inner.find_or_create(workspace)?;
+            inner.begin_epoch(workspace, &log)
+        })
+        .await
     }
 
     async fn head(&self, pass: &WorkspacePass) -> Result<Option<LogHead>, PortError> {
@@ -219,12 +223,18 @@ impl Inner {
             (log_id, 1),
             (self.limits, self.faults.clone(), self.database.synced_commits()),
         )?;
-        let registered = Registered { log_id, next: 1, reserved: 1 + RESERVE };
+        let registered = Registered { next: 1, reserved: 1 + RESERVE, ..Registered::of(log_id) };
         register(&self.database, workspace, registered)?;
         *lock(&log.registered) = registered;
         let log = Arc::new(log);
         lock(&self.logs).insert(workspace.clone(), log.clone());
         Ok(log)
+    }
+
+    fn begin_epoch(&self, workspace: &WorkspaceId, log: &Log) -> Result<LogHead, PortError> {
+        let head = log.begin_epoch(&new_epoch())?;
+        record_epoch(&self.database, workspace, log);
+        Ok(head)
     }
 
     fn append(&self, workspace: &WorkspaceId, events: &[Arc<Event>]) -> Result<(), PortError> {
@@ -235,7 +245,7 @@ impl Inner {
         let mut draft = Draft::of_events(events, self.buffers.take())?;
         let log = self.find_or_create(workspace)?;
         if !log.has_epoch() {
-            log.begin_epoch(&new_epoch())?;
+            self.begin_epoch(workspace, &log)?;
         }
         reserve(&self.database, workspace, &log, first.seq.saturating_add(events.len() as Seq - 1))?;
         let appended = log.append(workspace, first.seq, &mut draft);

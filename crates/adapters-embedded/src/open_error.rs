@@ -55,6 +55,17 @@ pub enum OpenError {
         /// What to do.
         advice: String,
     },
+    /// Something in the directory is neither a file nor a directory.
+    #[error(
+        "{path} is {what}, and the data directory holds plain files only. Put the file itself in its place. If it is \
+         lost, remove this one: then \"earcon doctor\" names what is lost with it"
+    )]
+    NotPlain {
+        /// The file.
+        path: PathBuf,
+        /// Its kind, with an article.
+        what: String,
+    },
     /// The database and the logs are not of one installation.
     #[error(
         "data directory {path} mixes two installations: {reason}. Nothing was changed. Put back the db and db.mark \
@@ -89,7 +100,7 @@ pub enum OpenError {
     MisplacedLogs {
         /// The directory.
         path: PathBuf,
-        /// Whether a repair has changed the database already.
+        /// Whether a repair has begun and not ended.
         is_begun: bool,
         /// Each log, its place, and how to put it right; at least one.
         damages: Vec<Damage>,
@@ -173,6 +184,11 @@ impl OpenError {
         matches!(self, Self::NotOurs { .. })
     }
 
+    /// Whether a file cannot be written because its file system is mounted read-only.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::NotPermitted { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem)
+    }
+
     /// Whether the system refused to read or write a file, which is no damage.
     pub fn is_io(&self) -> bool {
         matches!(self, Self::NotPermitted { .. } | Self::NotWritable { .. } | Self::NoScratch { .. })
@@ -188,12 +204,12 @@ fn after_a_move(path: &Path, part: &Path) -> &'static str {
     }
 }
 
-/// What was changed, and what to do once the logs are in their places.
+/// The changes so far, and the advice for the time when the logs are in their places.
 fn after_misplaced(path: &Path, is_begun: bool) -> String {
     let path = path.display();
     if is_begun {
         format!(
-            "The database was repaired, and no log was changed. Do that, and then run \"earcon doctor --data {path} \
+            "A repair has begun, and it changed none of these logs. Do that, and then run \"earcon doctor --data {path} \
              --repair\" again: the repair goes on"
         )
     } else {

@@ -41,7 +41,7 @@ use tokio::sync::Semaphore;
 
 pub(super) use self::deletion::{remove_all, remove_prefix};
 use self::history::History;
-use super::database::{Database, blocking, unreadable};
+use super::database::{Database, Snapshot, Table, blocking, unreadable};
 use earcon_model::{Anomaly, AnomalyId, KpiName, Seq, WorkspaceId};
 use earcon_ports::{
     AnomalyFilter, ErrorKind, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
@@ -53,6 +53,13 @@ pub(super) fn cursor(database: &Database, workspace: &WorkspaceId) -> Result<Seq
     let stored = database.snapshot()?.get(database.history.heads, workspace.as_str()).map_err(unreadable)?;
     let head: records::Head = stored.map(|bytes| records::decode(&bytes)).transpose()?.unwrap_or_default();
     Ok(head.cursor)
+}
+
+/// How far history has read the log of each workspace. A record that cannot be read says nothing.
+pub(super) fn cursors(snapshot: &Snapshot) -> Vec<(Vec<u8>, Seq)> {
+    let records = snapshot.iter(Table::of_heads()).filter_map(|entry| entry.into_inner().ok());
+    let head = |value: &[u8]| records::decode::<records::Head>(value).ok();
+    records.filter_map(|(key, value)| Some((key.to_vec(), head(&value)?.cursor))).collect()
 }
 
 /// The record of a history's progress with the cursor at the beginning of the log. `None` if it

@@ -1,8 +1,9 @@
 //! Whether a directory holds other files, and whether this process may use those of Earcon.
 
+use std::fs::FileType;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
@@ -50,8 +51,8 @@ impl Use {
     }
 }
 
-/// Fails if the process may not read a file of the directory, or not write it if it has to. That
-/// is no damage.
+/// Fails if the process may not read a file of the directory, or not write it if it has to, and if
+/// something in it is neither a file nor a directory. That is no damage.
 pub(super) fn refuse_forbidden(path: &Path, wanted: Use) -> Result<(), OpenError> {
     let mut waiting = vec![path.to_owned()];
     while let Some(folder) = waiting.pop() {
@@ -69,15 +70,27 @@ pub(super) fn refuse_forbidden(path: &Path, wanted: Use) -> Result<(), OpenError
                 // Damaged files of a repair, and directories that are not of this installation.
                 Ok(kind) if kind.is_dir() && (name == DAMAGED || name == LOST || inner.join(FORMAT_FILE).exists()) => {}
                 Ok(kind) if kind.is_dir() => waiting.push(inner),
-                Ok(kind) if kind.is_file() && !name.to_string_lossy().starts_with(RECORD) => {
-                    check(&inner, wanted, false)?;
-                }
-                Ok(_) => {}
+                // A record of a repair is for people.
+                Ok(_) if name.to_string_lossy().starts_with(RECORD) => {}
+                Ok(kind) if kind.is_file() => check(&inner, wanted, false)?,
+                // A directory may be on another file system.
+                Ok(kind) if kind.is_symlink() && inner.is_dir() => {}
+                Ok(kind) => return Err(not_plain(inner, kind)),
                 Err(error) => refused(&inner, Use::Read, false, error)?,
             }
         }
     }
     Ok(())
+}
+
+/// Files are moved, replaced and compared by their names, so each has to be there itself.
+fn not_plain(path: PathBuf, kind: FileType) -> OpenError {
+    let what = match std::fs::read_link(&path) {
+        Ok(target) if kind.is_symlink() => format!("a symbolic link to {}", target.display()),
+        _ if kind.is_symlink() => "a symbolic link".to_owned(),
+        _ => "a device, a pipe or a socket".to_owned(),
+    };
+    OpenError::NotPlain { path, what }
 }
 
 fn check(path: &Path, wanted: Use, is_dir: bool) -> Result<(), OpenError> {

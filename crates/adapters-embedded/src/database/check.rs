@@ -15,7 +15,9 @@ use crate::data_dir::DataDir;
 use crate::event_log::deleted::KEYS;
 use crate::open_error::OpenError;
 use crate::repairs::progress::{self, NOT_ENDED, PROGRESS};
+use crate::series_store;
 use crate::settings::EmbeddedSettings;
+use earcon_model::Seq;
 
 /// The folder of a copy that a start makes, in the data directory.
 const COPY: &str = "db.check";
@@ -49,7 +51,12 @@ pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
     /// The records of the list of event logs. `None` if it cannot be read.
     pub(crate) logs: Option<Records>,
+    /// How far history has read the log of each workspace, as far as that can be read.
+    pub(crate) cursors: Cursors,
 }
+
+/// How far history has read the log of each workspace, by name.
+pub(crate) type Cursors = Vec<(Vec<u8>, Seq)>;
 
 /// Keys and values of a table.
 pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
@@ -62,7 +69,7 @@ pub(super) fn check_claimed(dir: &DataDir) -> Result<Vec<Finding>, OpenError> {
 fn examine(dir: &DataDir) -> Result<Checked, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     if dir.creating().exists() {
-        return Ok(Checked { findings: Vec::new(), logs: None });
+        return Ok(Checked { findings: Vec::new(), logs: None, cursors: Vec::new() });
     }
     let layout = Layout::new(dir.database());
     let marks = StoredMarks::load(dir).map_err(not_readable)?;
@@ -70,17 +77,17 @@ fn examine(dir: &DataDir) -> Result<Checked, OpenError> {
     let is_openable = inspection.findings.is_empty();
     inspection.check_contents();
     let mut findings = inspection.findings.clone();
-    let mut logs = None;
+    let (mut logs, mut cursors) = (None, Vec::new());
     if is_openable {
         let copy = Scratch::of(&layout, &inspection)?;
-        let (found, records) = read_all(&layout, &copy.0, &marks);
-        logs = records;
+        let found;
+        (found, logs, cursors) = read_all(&layout, &copy.0, &marks);
         let new: Vec<_> = found.into_iter().filter(|finding| !findings.contains(finding)).collect();
         findings.extend(new);
     }
     marks.explain(dir, &mut findings);
     findings.splice(..0, marks.findings(dir));
-    Ok(Checked { findings, logs })
+    Ok(Checked { findings, logs, cursors })
 }
 
 /// A copy of the database in the directory for temporary files, removed when it is dropped.
@@ -217,9 +224,10 @@ pub(super) fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Opens the copy and reads every record. Returns those of the list of event logs.
-fn read_all(original: &Layout, copy: &Layout, marks: &StoredMarks) -> (Vec<Finding>, Option<Records>) {
-    let mut logs = None;
+/// Opens the copy and reads every record. Returns those of the list of event logs, and the cursors
+/// of history.
+fn read_all(original: &Layout, copy: &Layout, marks: &StoredMarks) -> (Vec<Finding>, Option<Records>, Cursors) {
+    let (mut logs, mut cursors) = (None, Vec::new());
     let opened = guarded(|| {
         let (instance, examined) = open_in(copy, &EmbeddedSettings::default(), marks)?;
         let mut findings = examined.err().unwrap_or_default();
@@ -227,6 +235,7 @@ fn read_all(original: &Layout, copy: &Layout, marks: &StoredMarks) -> (Vec<Findi
         let logs_of = Table::of_logs();
         let records = snapshot.prefix(logs_of, KEYS).chain(snapshot.iter(logs_of)).map(|entry| entry.into_inner());
         logs = records.map(|record| record.ok().map(|(key, value)| (key.to_vec(), value.to_vec()))).collect();
+        cursors = series_store::cursors(&snapshot);
         for table in Table::all() {
             if let Some(error) = snapshot.iter(table).find_map(|entry| entry.into_inner().err()) {
                 findings.push(Finding::new(copy.table(table.code()), error.to_string()));
@@ -239,5 +248,5 @@ fn read_all(original: &Layout, copy: &Layout, marks: &StoredMarks) -> (Vec<Findi
         Err(failure) => vec![failure.finding(&copy.root)],
     };
     name_original(&mut findings, original, copy);
-    (findings, logs)
+    (findings, logs, cursors)
 }

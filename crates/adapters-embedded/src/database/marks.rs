@@ -14,7 +14,7 @@ use super::inspect::Finding;
 use super::mark::{Mark, MarkFile, Numbers};
 use super::table::TABLES;
 use crate::data_dir::DataDir;
-use crate::event_log::mark::database_commits;
+use crate::event_log::mark::{ENDS, database_commits, database_commits_beside};
 
 /// The last synced commits of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,9 @@ pub(super) struct StoredMarks {
     pub(super) among_logs: Option<Mark>,
     /// The newest of the marks of the logs.
     pub(super) in_logs: Option<Mark>,
+    /// The newest of the second marks of the logs, of the same database. An older copy of both `db`
+    /// and all logs ends before it says.
+    pub(super) beside_logs: Option<Mark>,
 }
 
 impl StoredMarks {
@@ -70,9 +73,15 @@ impl StoredMarks {
         let agreed = own.filter(|own| among_logs.is_none_or(|other| other.identity == own.identity));
         let identity = |mark: Option<Mark>| mark.map(|mark| mark.identity);
         let in_logs = newest(&database_commits(&dir.logs())?, identity(agreed), identity(own));
-        Ok(Self { own, among_logs, in_logs })
+        let mut marks = Self { own, among_logs, in_logs, beside_logs: None };
+        let same = database_commits_beside(&dir.logs())?
+            .into_iter()
+            .filter(|commits| marks.identity().is_none_or(|identity| identity == commits.identity));
+        marks.beside_logs = newest(&same.collect::<Vec<_>>(), None, None);
+        Ok(marks)
     }
 
+    /// Those that name the identity of the database.
     fn all(&self) -> impl Iterator<Item = Mark> {
         [self.among_logs, self.own, self.in_logs].into_iter().flatten()
     }
@@ -93,7 +102,8 @@ impl StoredMarks {
     /// The commits that the database has to have.
     pub(super) fn numbers(&self) -> Numbers {
         let mut numbers = [0; TABLES.len()];
-        for mark in self.all().filter(|mark| Some(mark.identity) == self.identity()) {
+        let all = self.all().chain(self.beside_logs);
+        for mark in all.filter(|mark| Some(mark.identity) == self.identity()) {
             numbers.iter_mut().zip(mark.numbers).for_each(|(number, other)| *number = other.max(*number));
         }
         numbers
@@ -162,17 +172,20 @@ impl StoredMarks {
             (Some(later), Some(than)) => later.numbers.iter().zip(than.numbers).any(|(later, than)| *later > than),
             _ => false,
         };
-        let place = if is_later(self.among_logs, self.own) {
-            dir.log_mark().display().to_string()
+        let (place, parts) = if is_later(self.among_logs, self.own) {
+            (dir.log_mark().display().to_string(), "db and db.mark")
         } else if is_later(self.in_logs, self.own) {
-            format!("a mark of a log in {}", dir.logs().display())
+            (format!("a mark of a log in {}", dir.logs().display()), "db and db.mark")
+        } else if is_later(self.beside_logs, self.own) {
+            // The logs are older too.
+            (format!("a mark of a log in {}", dir.path().join(ENDS).display()), "db, db.mark and log")
         } else {
             return;
         };
         if !findings.is_empty() && findings.iter().all(|finding| !finding.is_foreign) {
             let text = format!(
                 "the database is older than the logs: {place} is of later commits. If an older copy was put here, put \
-                 back the newer db and db.mark"
+                 back the newer {parts}"
             );
             findings.insert(0, Finding::new(dir.database(), text));
         }

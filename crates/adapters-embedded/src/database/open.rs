@@ -20,6 +20,7 @@ use super::mark::{Mark, Numbers};
 use super::marks::{MarkFiles, StoredMarks};
 use super::snapshot::{self, ReadError, Snapshot};
 use super::table::{TABLES, Table, first_numbers, words};
+use super::undo::Undo;
 use crate::data_dir::DataDir;
 use crate::event_log::files;
 use crate::open_error::OpenError;
@@ -33,6 +34,8 @@ pub(super) struct Opened {
     pub(super) instance: Arc<Instance>,
     pub(super) numbers: Numbers,
     pub(super) marks: MarkFiles,
+    /// What the opening changed.
+    pub(super) undo: Undo,
 }
 
 /// Opens or creates the database in `dir`.
@@ -68,7 +71,7 @@ fn create(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Result
         .map_err(|failure| failure.of_creation(dir.path()))?;
     let marks = MarkFiles::create(dir, identity, &numbers).map_err(not_writable)?;
     dir.end_creation().map_err(not_writable)?;
-    Ok(Opened { instance, numbers, marks })
+    Ok(Opened { instance, numbers, marks, undo: Undo::default() })
 }
 
 /// A name for a database that no other has.
@@ -97,9 +100,9 @@ fn recover(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Resul
         findings.extend(inspection.findings.into_iter().filter(|finding| finding.is_foreign));
         return Err(damaged(dir.path(), &findings));
     }
-    let Recovered { instance, identity, numbers } = recover_at(dir, layout, settings, &marks)?;
+    let Recovered { instance, identity, numbers, undo } = recover_at(dir, layout, settings, &marks)?;
     let marks = MarkFiles::open(dir, identity).map_err(not_readable)?;
-    Ok(Opened { instance, numbers, marks })
+    Ok(Opened { instance, numbers, marks, undo })
 }
 
 /// Opens the database again after a failed write of this process, with exactly the commits that
@@ -117,10 +120,11 @@ pub(super) fn reopen(
     write_last_journal_again(&layout, numbers)
         .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
     let known = StoredMarks { own: Some(Mark::of(identity, *numbers)), ..StoredMarks::default() };
-    let Recovered { instance, identity, numbers } = recover_at(dir, &layout, settings, &known)?;
+    let Recovered { instance, identity, numbers, mut undo } = recover_at(dir, &layout, settings, &known)?;
+    undo.forget();
     let marks = MarkFiles::create(dir, identity, &numbers)
         .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
-    Ok(Opened { instance, numbers, marks })
+    Ok(Opened { instance, numbers, marks, undo })
 }
 
 /// Writes the journal that was in use to a new file, without what follows the last successful
@@ -158,6 +162,7 @@ struct Recovered {
     instance: Arc<Instance>,
     identity: u64,
     numbers: Numbers,
+    undo: Undo,
 }
 
 /// Opens the database, which must be the one of the marks and hold their commits.
@@ -183,11 +188,13 @@ fn recover_at(
             return Err(lost(findings));
         }
     }
+    // Dropped last if the opening fails.
+    let undo = Undo::of(layout, inspection.torn.as_ref()).map_err(not_readable)?;
     prepare(layout, inspection.torn.as_ref()).map_err(not_readable)?;
     let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);
     let (instance, examined) = guarded(|| open_in(layout, settings, marks)).map_err(explain)?;
     let Examined { identity, numbers } = examined.map_err(lost)?;
-    Ok(Recovered { instance, identity, numbers })
+    Ok(Recovered { instance, identity, numbers, undo })
 }
 
 /// Cuts a batch that a crash tore, and replaces the empty file that fjall locks.

@@ -57,7 +57,7 @@ impl Database {
             return Err(still(&"reads have not ended"));
         }
         match open::reopen(&self.dir, &self.settings, commits.marks.identity(), &commits.numbers) {
-            Ok(open::Opened { instance, numbers, marks }) => {
+            Ok(open::Opened { instance, numbers, marks, undo: _ }) => {
                 *commits = Commits { numbers, marks };
                 // The next look names a folder that cannot be listed.
                 let _unlisted = self.files.opened_again().is_err();

@@ -8,8 +8,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::check::{check_claimed, remove};
 use super::commit_numbers::WINDOW;
 use super::inspect::{Finding, Layout};
@@ -20,7 +18,8 @@ use super::rewrite::{Rewritten, rewrite};
 use super::salvage::Salvage;
 use crate::data_dir::DataDir;
 use crate::open_error::OpenError;
-use crate::repairs::progress::{self, Losses, PROGRESS, Progress};
+use crate::repairs::directory::{DirectoryLosses, DirectoryRepair};
+use crate::repairs::progress::{self, PROGRESS, Progress};
 use crate::repairs::steps::step;
 
 /// Keeps the damaged files.
@@ -30,90 +29,37 @@ const SALVAGE: &str = "db.salvage";
 const NEW: &str = "db.new";
 const NEW_MARK: &str = "db.mark.new";
 
-/// The plan of a repair of the database.
-pub(crate) type DatabaseRepair = Progress<DatabaseLosses>;
-
-/// The result of a repair of the database, and the rest of the report about the directory.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DatabaseLosses {
-    pub(crate) damage: Vec<Finding>,
-    /// The records kept of each table, and what else is known of the rest.
-    pub(crate) kept: Vec<Finding>,
-    /// Whether history is read again from the logs.
-    pub(crate) is_rewound: bool,
-    /// Whether commits of any table may be lost, except those of the snapshots.
-    pub(crate) is_lacking: bool,
-    /// The commits that marks name, if the database was an older copy.
-    pub(crate) older_than: Option<LastCommits>,
-    /// Workspaces that were deleted, and that an older database still had.
-    pub(crate) deleted: Vec<String>,
-    /// Workspaces that were made again: what the database had of the earlier ones is deleted.
-    pub(crate) cleared: Vec<String>,
-    /// Workspaces whose database knows another log than the one that was there, with the damages.
-    pub(crate) set_aside: Vec<(String, Vec<String>)>,
-    /// Whether the doubts about the logs are complete. Later, a log may be repaired already.
-    pub(crate) is_doubted: bool,
-    /// What may be lost, or may have come back although it was deleted.
-    pub(crate) doubts: Vec<String>,
-    /// The commits with which the repaired database begins.
-    begins: Option<LastCommits>,
-}
-
-impl Losses for DatabaseLosses {
-    fn text(&self) -> String {
-        let mut text = "\nThe database:\n".to_owned();
-        self.kept.iter().for_each(|kept| text += &format!("  {kept}\n"));
-        for workspace in &self.deleted {
-            text +=
-                &format!("\nWorkspace {workspace} had been deleted. What an older database still had is deleted.\n");
-        }
-        if !self.doubts.is_empty() {
-            text += "\nUncertain:\n";
-        }
-        self.doubts.iter().for_each(|doubt| text += &format!("  {doubt}\n"));
-        text
-    }
-}
-
-impl DatabaseLosses {
-    /// Whether the database that is there is the repaired one.
-    fn are_of(&self, marks: &StoredMarks) -> bool {
-        self.begins.is_some_and(|begins| marks.own.is_some_and(|own| begins.is_held_by(&own)))
-    }
-
-    fn add_damage(&mut self, findings: &[Finding]) {
-        for finding in findings {
-            if !self.damage.contains(finding) {
-                self.damage.push(finding.clone());
-            }
-        }
-    }
+/// Whether the database that is there is the one that a stopped repair made.
+fn is_repaired(losses: &DirectoryLosses, marks: &StoredMarks) -> bool {
+    losses.begins.is_some_and(|begins| marks.own.is_some_and(|own| begins.is_held_by(&own)))
 }
 
 /// Makes a damaged database usable with all of its records that can be read. The damaged files are
 /// moved to `damaged/` in the data directory. Without damage, nothing is changed. Needs the space
 /// of a copy.
 ///
-/// Returns the plan, which stays on the disk until [`end`]. `None` if there was no damage.
+/// Returns the plan, which stays on the disk until [`end`]. `None` if there was no damage, and no
+/// repair of a log is under way.
 ///
 /// # Errors
 /// When the directory is in use, of another format, or cannot be written to.
-pub(crate) fn begin(path: &Path, now_ms: i64) -> Result<Option<DatabaseRepair>, OpenError> {
+pub(crate) fn begin(path: &Path, now_ms: i64) -> Result<Option<DirectoryRepair>, OpenError> {
     let (dir, format) = DataDir::claim_existing(path)?;
     let repair = Repair { dir: &dir, plan: Progress::load(path, now_ms) };
     repair.run(format)
 }
 
 /// Writes the record for people, and removes the plan. Returns the path of the record.
-pub(crate) fn end(plan: &DatabaseRepair, dir: &Path) -> io::Result<PathBuf> {
+pub(crate) fn end(plan: &DirectoryRepair, dir: &Path) -> io::Result<PathBuf> {
     let place = dir.join(DAMAGED);
     let rest = if place.is_dir() { "\nThe original files are in the folder \"damaged\".\n" } else { "" };
-    plan.end(dir, rest)
+    let all = DirectoryRepair { damages: plan.losses.all_damages(), ..plan.clone() };
+    all.end(dir, rest)
 }
 
 struct Repair<'a> {
     dir: &'a DataDir,
-    plan: DatabaseRepair,
+    plan: DirectoryRepair,
 }
 
 impl Repair<'_> {
@@ -122,7 +68,7 @@ impl Repair<'_> {
         move |source| OpenError::NotWritable { path: path.clone(), source }
     }
 
-    fn run(mut self, format: Option<Finding>) -> Result<Option<DatabaseRepair>, OpenError> {
+    fn run(mut self, format: Option<Finding>) -> Result<Option<DirectoryRepair>, OpenError> {
         let (dir, failed) = (self.dir, self.not_writable());
         let was_begun = progress::is_begun(dir.path());
         remove(&dir.path().join(SALVAGE)).map_err(&failed)?;
@@ -133,17 +79,22 @@ impl Repair<'_> {
             return Err(damaged(dir.path(), &findings));
         }
         let marks = StoredMarks::load(dir).map_err(&failed)?;
-        let is_repaired = was_begun && self.plan.losses.are_of(&marks);
+        let is_repaired = was_begun && is_repaired(&self.plan.losses, &marks);
         if findings.is_empty() && !was_begun {
             return Ok(None);
         }
-        if was_begun && DatabaseRepair::stored(dir.path()).is_none() {
+        if was_begun && DirectoryRepair::stored(dir.path()).is_none() {
             let lost = "its content is not valid, so it is unknown what the repair that did not end has lost";
             self.plan.losses.add_damage(&[Finding::new(dir.path().join(PROGRESS), lost)]);
         } else if findings.is_empty() && !is_repaired {
-            // The damaged database was replaced by a whole one since.
-            progress::remove(dir.path()).map_err(&failed)?;
-            return Ok(None);
+            // Only logs were damaged, or a whole database was put back since.
+            self.plan.losses.forget_database();
+            if self.plan.losses.logs.is_empty() {
+                progress::remove(dir.path()).map_err(&failed)?;
+                return Ok(None);
+            }
+            self.save().map_err(&failed)?;
+            return Ok(Some(self.plan));
         }
         let is_of_marks = |finding: &Finding| is_of_marks(dir, finding);
         if !is_repaired || !findings.iter().all(is_of_marks) {
@@ -162,8 +113,7 @@ impl Repair<'_> {
         Ok(Some(self.plan))
     }
 
-    fn save(&mut self) -> io::Result<()> {
-        self.plan.damages = self.plan.losses.damage.iter().map(ToString::to_string).collect();
+    fn save(&self) -> io::Result<()> {
         self.plan.save(self.dir.path())
     }
 

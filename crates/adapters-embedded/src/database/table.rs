@@ -56,7 +56,7 @@ impl Table {
     }
 
     /// The cursors of history.
-    pub(super) fn of_heads() -> Self {
+    pub(crate) fn of_heads() -> Self {
         Self { code: 3 }
     }
 

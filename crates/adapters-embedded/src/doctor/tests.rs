@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use super::*;
 use crate::EmbeddedStore;
+use crate::event_log::repair::Repaired;
+use crate::settings::EmbeddedSettings;
 use crate::tests::{Scratch, pass};
 use earcon_model::{Event, KpiEvent, KpiName, Seq};
 
 mod deletions;
 mod ends;
 mod interrupted;
+mod older_copies;
 mod places;
+mod plain_files;
 mod random;
 mod remade;
 

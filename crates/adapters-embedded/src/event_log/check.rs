@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use self::listing::Listing;
 pub(super) use self::listing::{SegmentFile, read_header, segment_path};
 use super::damage::{Damage, Missing};
@@ -35,6 +37,26 @@ pub(crate) struct Registered {
     pub(super) next: Seq,
     /// No event has this sequence number or a later one.
     pub(super) reserved: Seq,
+    /// The epoch that the log began last, as [`epoch_number`] counts it. 0 if it is unknown.
+    pub(super) epoch: u64,
+}
+
+impl Registered {
+    /// A record that says no more than which log it is.
+    pub(super) fn of(log_id: u64) -> Self {
+        Self { log_id, next: 0, reserved: 0, epoch: 0 }
+    }
+
+    /// With the events that history has read: the log had them.
+    pub(super) fn read_by(self, cursors: &[(Vec<u8>, Seq)], workspace: &WorkspaceId) -> Self {
+        let cursor = cursors.iter().find(|(name, _)| name == workspace.as_str().as_bytes()).map_or(0, |(_, seq)| *seq);
+        Self { next: self.next.max(cursor.saturating_add(1)), ..self }
+    }
+}
+
+/// A number for the name of an epoch, so that a record has a fixed length.
+pub(super) fn epoch_number(epoch: &str) -> u64 {
+    xxh3_64(epoch.as_bytes()).max(1)
 }
 
 /// What the database says of a log.
@@ -153,7 +175,7 @@ impl LogCheck {
 
     /// The first sequence number behind all that the database and the second mark know of.
     pub(super) fn known_outside(&self) -> Seq {
-        let marked = self.end.valid().filter(|mark| mark.log_id == self.log_id).map_or(0, |mark| mark.next);
+        let marked = self.own_end().map_or(0, |mark| mark.next);
         self.registered.map_or(0, |registered| registered.next).max(marked)
     }
 
@@ -164,7 +186,22 @@ impl LogCheck {
         let whole = self.segments.last().and_then(|last| last.scan.as_ref()).is_some_and(|scan| {
             scan.next >= mark.next && scan.regions.last().is_none_or(|region| region.after.is_some())
         });
-        whole && self.known_outside() <= self.next().unwrap_or(0)
+        whole && self.known_outside() <= self.next().unwrap_or(0) && self.has_last_epoch()
+    }
+
+    /// Whether the log has the epoch that it began last, as the database says. An older copy from
+    /// before that lacks it, also if it has as many events.
+    fn has_last_epoch(&self) -> bool {
+        let Some(wanted) = self.registered.map(|registered| registered.epoch).filter(|epoch| *epoch != 0) else {
+            return true;
+        };
+        let of_marks = [self.own_mark(), self.own_end()].into_iter().flatten().map(|mark| epoch_number(&mark.epoch));
+        self.epochs().iter().map(|entry| epoch_number(&entry.epoch)).chain(of_marks).any(|epoch| epoch == wanted)
+    }
+
+    /// The second mark, if it is of this log.
+    fn own_end(&self) -> Option<&Mark> {
+        self.end.valid().filter(|mark| mark.log_id == self.log_id)
     }
 }
 
@@ -323,7 +360,7 @@ impl LogCheck {
         }
         let (name, log_id) = (first.workspace.clone(), first.log_id);
         let Ok(workspace) = WorkspaceId::new(&name) else { return Ok(false) };
-        let other = Registered { log_id, next: 0, reserved: 0 };
+        let other = Registered::of(log_id);
         let found = check(&self.dir, &workspace, Lookup::Found(other))?;
         let scans: Vec<_> = found.segments.iter().filter_map(|segment| segment.scan.as_ref()).collect();
         let other =
@@ -341,8 +378,8 @@ impl LogCheck {
         );
         self.other = Some(other);
         self.damages.clear();
-        let dir = self.dir.clone();
-        self.damage(&dir, None, what);
+        let (dir, lost) = (self.dir.clone(), open_end(1, self.known_outside()));
+        self.damage(&dir, None, what).missing = Some(lost);
         Ok(true)
     }
 
@@ -366,7 +403,8 @@ impl LogCheck {
         }
         let next = self.known_next();
         let known = self.known_outside();
-        if self.damages.is_empty() && known <= next {
+        let lacks_epoch = self.damages.is_empty() && !self.has_last_epoch();
+        if self.damages.is_empty() && known <= next && !lacks_epoch {
             return;
         }
         let path = self.segments.last().map_or_else(|| self.dir.clone(), |last| last.file.path.clone());
@@ -375,6 +413,8 @@ impl LogCheck {
             format!("the log ends earlier than the database knows. {copied}")
         } else if known > next {
             format!("the log ends earlier than {} says. {copied}", end_path(&self.dir).display())
+        } else if lacks_epoch {
+            format!("the log lacks its last opening, which the database knows. {copied}")
         } else {
             "later events may have been acknowledged".to_owned()
         };

@@ -51,12 +51,10 @@ fn expected(end: &StoredMark, present: Option<u64>, deleted: &DeletedLogs) -> Op
         // The mark of a log without events may be the rest of one that was never finished.
         StoredMark::Valid(mark) => {
             (present != Some(mark.log_id) && (present.is_some() || mark.next > 1) && deleted.get(mark.log_id).is_none())
-                .then_some(Registered { log_id: mark.log_id, next: mark.next, reserved: 0 })
+                .then_some(Registered { next: mark.next, ..Registered::of(mark.log_id) })
         }
         // There was a log, and nothing else is known of it.
-        StoredMark::Invalid | StoredMark::Unreadable(_) => {
-            present.is_none().then_some(Registered { log_id: 0, next: 0, reserved: 0 })
-        }
+        StoredMark::Invalid | StoredMark::Unreadable(_) => present.is_none().then_some(Registered::of(0)),
         StoredMark::Missing => None,
     }
 }

@@ -116,7 +116,7 @@ impl<S: Source + ?Sized> Source for Salvaged<'_, S> {
     }
 }
 
-/// Whether the disk does not give back what it was given.
+/// Whether the disk does not give back the bytes that were written.
 pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::check::{LogCheck, Registered, segment_path};
+use super::check::{LogCheck, Registered, epoch_number, segment_path};
 use super::files::{self, read_failure, write_failure};
 use super::frame::{self, Draft, Kind, Seed};
 use super::header::{EpochEntry, SegmentHeader};
@@ -155,7 +155,7 @@ impl Log {
         let segment = Segment { number: 1, first, start, end: start, index: Vec::new() };
         let writer = Writer::new(workspace, dir, log_id, (limits, faults, commits), (marks, (1, first)), None, ending);
         let state = State { segments: VecDeque::from([segment]), next: first, epochs: None };
-        let registered = Mutex::new(Registered { log_id, next: first, reserved: 0 });
+        let registered = Mutex::new(Registered { next: first, ..Registered::of(log_id) });
         let (writer, state, removed) = (Mutex::new(writer), Mutex::new(state), AtomicBool::new(false));
         Ok(Self { dir: dir.to_owned(), log_id, writer, state, registered, damage: Mutex::default(), removed })
     }
@@ -204,7 +204,7 @@ impl Log {
             Writer::new(&check.workspace, &check.dir, check.log_id, disk, (marks, oldest), epochs.clone(), ending);
         let state = State { segments, next, epochs };
         let log_id = check.log_id;
-        let registered = check.registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
+        let registered = check.registered.unwrap_or(Registered::of(log_id));
         let (writer, state, registered) = (Mutex::new(writer), Mutex::new(state), Mutex::new(registered));
         let (damage, removed) = (Mutex::default(), AtomicBool::new(false));
         Ok(Self { dir: check.dir, log_id, writer, state, registered, damage, removed })
@@ -219,6 +219,11 @@ impl Log {
         let mut state = lock(&self.state);
         state.epochs = writer.epochs().cloned();
         state.head().ok_or_else(|| PortError::new(ErrorKind::Corrupt, "the log has no epoch"))
+    }
+
+    /// The last epoch, as the database records it. 0 if there is none.
+    pub(super) fn epoch_number(&self) -> u64 {
+        lock(&self.state).epochs.as_ref().map_or(0, |epochs| epoch_number(epochs.current()))
     }
 
     /// Leaves all sequence numbers below `to` out that are not used yet.

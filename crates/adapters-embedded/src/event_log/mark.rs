@@ -108,14 +108,24 @@ pub(super) fn marked_end(dir: &Path, log_id: u64) -> Seq {
 
 /// What the marks of all logs in a directory say of the database.
 pub(crate) fn database_commits(logs: &Path) -> io::Result<Vec<LastCommits>> {
-    let entries = match std::fs::read_dir(logs) {
+    commits_of(logs, mark_path)
+}
+
+/// What the second marks of all logs say of the database. `logs` is the directory of all logs.
+pub(crate) fn database_commits_beside(logs: &Path) -> io::Result<Vec<LastCommits>> {
+    let ends = end_path(&logs.join("any"));
+    commits_of(ends.parent().unwrap_or(logs), Path::to_owned)
+}
+
+fn commits_of(folder: &Path, mark: impl Fn(&Path) -> PathBuf) -> io::Result<Vec<LastCommits>> {
+    let entries = match std::fs::read_dir(folder) {
         Err(error) if files::is_absent(&error) => return Ok(Vec::new()),
         entries => entries?,
     };
     let mut found = Vec::new();
     for entry in entries {
         // A mark that cannot be read is found by the check of its log.
-        if let Ok(StoredMark::Valid(mark)) = StoredMark::load(&mark_path(&entry?.path())) {
+        if let Ok(StoredMark::Valid(mark)) = StoredMark::load(&mark(&entry?.path())) {
             found.extend(mark.database);
         }
     }
@@ -243,12 +253,24 @@ impl Marks {
     }
 
     /// Makes both durable. A file that is gone or was changed is written again with `mark`.
-    pub(super) fn sync(&mut self, mark: Mark) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The path of the file, and why it cannot be written.
+    pub(super) fn sync(&mut self, mark: Mark) -> Result<(), (PathBuf, io::Error)> {
+        let named = |path: &Path| {
+            let path = path.to_owned();
+            move |error| (path, error)
+        };
+        let folder = self.end.path().parent();
+        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+            files::create_dir(folder).map_err(named(folder))?;
+        }
         for file in [&mut self.own, &mut self.end] {
+            let path = file.path().to_owned();
             if file.problem().is_some() {
-                *file = file.again(mark.clone())?;
+                *file = file.again(mark.clone()).map_err(named(&path))?;
             } else {
-                file.sync()?;
+                file.sync().map_err(named(&path))?;
             }
         }
         Ok(())

@@ -36,7 +36,7 @@ struct Place {
 /// The logs in wrong places.
 #[derive(Debug, Default)]
 pub(crate) struct Misplaced {
-    /// What is where, and what to do.
+    /// The places of the logs, and advice.
     pub(super) damages: Vec<Damage>,
     /// The workspaces whose directories are concerned. Their logs are not checked.
     pub(super) workspaces: Vec<WorkspaceId>,
@@ -105,15 +105,26 @@ fn elsewhere(place: &Place, content: &Content, places: &[Place], logs: &Path) ->
         None => format!("it holds the log of workspace {workspace}. Rename it to {}", home.display()),
         // A copy under a name of its own does no harm.
         Some(_) if !is_workspace => return None,
-        Some(other) if other.log_id == *log_id => format!(
-            "it holds a copy of the log of workspace {workspace}, up to event {}, and {} holds that log up to event \
-             {}. Move one of them out of {}; the log belongs into {}",
-            next.saturating_sub(1),
-            home.display(),
-            other.next.saturating_sub(1),
-            logs.display(),
-            home.display()
-        ),
+        Some(other) if other.log_id == *log_id => {
+            let advice = if *next > other.next {
+                // The one with more events is the newer one.
+                format!(
+                    "Move {1} out of {0}, and rename {2} to {1}",
+                    logs.display(),
+                    home.display(),
+                    place.path.display()
+                )
+            } else {
+                format!("Move {} out of {}", place.path.display(), logs.display())
+            };
+            format!(
+                "it holds a copy of the log of workspace {workspace}, up to event {}, and {} holds that log up to event \
+                 {}. {advice}",
+                next.saturating_sub(1),
+                home.display(),
+                other.next.saturating_sub(1)
+            )
+        }
         Some(other) if other.workspace == place.name => format!(
             "it holds the log of workspace {workspace}, and {} holds that of workspace {}. The two directories were \
              swapped: swap their names back",

@@ -18,6 +18,7 @@ use super::states::{Checks, State, check_all};
 use super::writer::{Faults, SegmentLimits};
 use crate::database::{Database, Durability, WriteBatch, corrupt, unreadable};
 use crate::open_error::OpenError;
+use crate::series_store;
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
 
@@ -33,6 +34,7 @@ struct Record {
     log_id: u64,
     next: Seq,
     reserved: Seq,
+    epoch: u64,
 }
 
 /// Records durably that a workspace has a log, and how far it went.
@@ -43,10 +45,10 @@ pub(super) fn register(database: &Database, workspace: &WorkspaceId, registered:
 fn write(
     database: &Database,
     workspace: &WorkspaceId,
-    Registered { log_id, next, reserved }: Registered,
+    Registered { log_id, next, reserved, epoch }: Registered,
     durability: Durability,
 ) -> Result<(), PortError> {
-    let record = postcard::to_stdvec(&Record { version: VERSION, log_id, next, reserved })
+    let record = postcard::to_stdvec(&Record { version: VERSION, log_id, next, reserved, epoch })
         .map_err(|error| PortError::caused(ErrorKind::Invalid, "the record of a log cannot be encoded", error))?;
     let mut batch = WriteBatch::default();
     batch.insert(database.logs, workspace.as_str(), record);
@@ -67,7 +69,7 @@ pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, l
         return Ok(());
     }
     let reserved = last.saturating_add(RESERVE);
-    let wanted = Registered { next: log.next(), reserved, ..*registered };
+    let wanted = Registered { next: log.next(), reserved, epoch: log.epoch_number(), ..*registered };
     match register(database, workspace, wanted) {
         Ok(()) => {
             *registered = wanted;
@@ -79,12 +81,26 @@ pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, l
     }
 }
 
+/// Records that a log began an epoch, which its segments have durably. It lasts over the end of the
+/// process, and over a power cut with the next synced write of the database. A full disk is no
+/// reason to stay closed: the next record has it.
+pub(super) fn record_epoch(database: &Database, workspace: &WorkspaceId, log: &Log) {
+    let mut registered = lock(&log.registered);
+    let wanted = Registered { epoch: log.epoch_number(), ..*registered };
+    let is_written = wanted != *registered
+        && !log.removed.load(Ordering::Relaxed)
+        && write(database, workspace, wanted, Durability::Buffered).is_ok();
+    if is_written {
+        *registered = wanted;
+    }
+}
+
 /// Records how far a log went: durably in its marks, and in the database with its next synced
 /// write.
 pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log) -> Result<(), PortError> {
     log.sync_marks()?;
     let mut registered = lock(&log.registered);
-    let wanted = Registered { next: log.next(), ..*registered };
+    let wanted = Registered { next: log.next(), epoch: log.epoch_number(), ..*registered };
     if wanted != *registered && !log.removed.load(Ordering::Relaxed) {
         write(database, workspace, wanted, Durability::Buffered)?;
         *registered = wanted;
@@ -106,9 +122,12 @@ pub(super) fn remove_registration(database: &Database, workspace: &WorkspaceId) 
 
 pub(super) fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Lookup>, PortError> {
     let mut found = BTreeMap::new();
-    for entry in database.snapshot()?.iter(database.logs) {
+    let snapshot = database.snapshot()?;
+    let cursors = series_store::cursors(&snapshot);
+    for entry in snapshot.iter(database.logs) {
         let (key, value) = entry.into_inner().map_err(unreadable)?;
         let (workspace, registered) = decode(&key, &value)?;
+        let registered = registered.read_by(&cursors, &workspace);
         found.insert(workspace, Lookup::Found(registered));
     }
     for workspace in directories(&database.log_dir())? {
@@ -121,8 +140,8 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(WorkspaceId, Registere
     let name = std::str::from_utf8(key).map_err(|_| corrupt("the name of a workspace"))?;
     let workspace = WorkspaceId::new(name).map_err(|_| corrupt("the name of a workspace"))?;
     match postcard::from_bytes::<Record>(value) {
-        Ok(Record { version: VERSION, log_id, next, reserved }) => {
-            Ok((workspace, Registered { log_id, next, reserved }))
+        Ok(Record { version: VERSION, log_id, next, reserved, epoch }) => {
+            Ok((workspace, Registered { log_id, next, reserved, epoch }))
         }
         _ => Err(corrupt("the record of a log")),
     }

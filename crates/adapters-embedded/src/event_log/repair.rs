@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use self::aside::Aside;
 use self::losses::LostEvents;
-use super::check::{LogCheck, Lookup, Registered, check, open_end};
+use super::check::{LogCheck, Lookup, Registered, check, epoch_number, open_end};
 use super::damage::Missing;
 use super::files::{self, write_failure};
 use super::log::{Disk, Log};
@@ -53,6 +53,9 @@ pub struct Repaired {
     pub doubt: Option<String>,
 }
 
+/// Takes the losses of a log to the plan of the whole repair, durably.
+pub(crate) type Note<'a> = &'a mut dyn FnMut(Repaired) -> io::Result<()>;
+
 /// What the repair of one log needs.
 pub(crate) struct RepairContext<'a> {
     pub(crate) database: &'a Database,
@@ -68,33 +71,28 @@ pub(crate) fn name_aside(workspace: &WorkspaceId, began_ms: i64) -> String {
 }
 
 impl RepairContext<'_> {
-    /// Repairs a damaged log and begins a new epoch in it. `None` if a file was in the place of a
-    /// log that the database does not know.
+    /// Repairs a damaged log and begins a new epoch in it. A file in the place of a log that the
+    /// database does not know is moved away, and nothing is noted.
     ///
     /// A log that the database does not know, in the place of one that it knows, is kept in the
-    /// folder `damaged` of the data directory. `earlier` are the damages if that happened in an
-    /// attempt that was stopped.
-    pub(crate) fn repair(&self, state: State, earlier: Option<Vec<String>>) -> Result<Option<Repaired>, PortError> {
+    /// folder `damaged` of the data directory. `damages` are those of the plan. The losses are
+    /// given to `note` once all of them are known, before the plan of the log is removed.
+    pub(crate) fn repair(&self, state: State, damages: Vec<String>, note: Note<'_>) -> Result<(), PortError> {
         let logs = self.database.log_dir();
-        let found = || state.damages(&logs).iter().map(ToString::to_string).collect();
-        let damages: Vec<String> = earlier.unwrap_or_else(found);
         let dir = logs.join(state.workspace().as_str());
         let (workspace, registered) = (state.workspace().clone(), state.registered());
         match state {
             State::Checked(check) if check.is_foreign() => {
-                let registered = check.registered.unwrap_or(Registered { log_id: check.log_id, next: 0, reserved: 0 });
+                let registered = check.registered.unwrap_or(Registered::of(check.log_id));
                 self.set_aside(&dir).map_err(|error| write_failure(&dir, error))?;
-                self.create_again(&dir, &workspace, registered, damages).map(Some)
+                self.create_again(&dir, &workspace, registered, damages, note)
             }
-            State::Checked(found) => self.repair_files(*found, damages).map(Some),
+            State::Checked(found) => self.repair_files(*found, damages, note),
             State::Unreadable { .. } => {
                 self.set_aside(&dir).map_err(|error| write_failure(&dir, error))?;
-                match registered {
-                    Some(registered) => self.create_again(&dir, &workspace, registered, damages).map(Some),
-                    None => Ok(None),
-                }
+                registered.map_or(Ok(()), |registered| self.create_again(&dir, &workspace, registered, damages, note))
             }
-            State::Vanished(_, registered) => self.create_again(&dir, &workspace, registered, damages).map(Some),
+            State::Vanished(_, registered) => self.create_again(&dir, &workspace, registered, damages, note),
         }
     }
 
@@ -113,7 +111,7 @@ impl RepairContext<'_> {
             if found.iter().any(|wanderer| [&wanderer.from, &wanderer.home].contains(&workspace)) {
                 create_home(&dir).map_err(failed)?;
                 if !is_in_repair(&dir) {
-                    let mut progress: Progress<LostEvents> = Progress::load(&dir, self.now_ms);
+                    let mut progress: Progress<LostEvents> = Progress::load(&dir, self.began_ms);
                     progress.add_damages(state.damages(&logs).iter().map(ToString::to_string));
                     progress.save(&dir).map_err(failed)?;
                 }
@@ -132,24 +130,25 @@ impl RepairContext<'_> {
         workspace: &WorkspaceId,
         registered: Registered,
         damages: Vec<String>,
-    ) -> Result<Repaired, PortError> {
+        note: Note<'_>,
+    ) -> Result<(), PortError> {
         let failed = |error| write_failure(dir, error);
         step().map_err(failed)?;
         files::create_dir(dir).map_err(failed)?;
-        self.repair_files(check(dir, workspace, Lookup::Found(registered)).map_err(failed)?, damages)
+        self.repair_files(check(dir, workspace, Lookup::Found(registered)).map_err(failed)?, damages, note)
     }
 
-    fn repair_files(&self, found: LogCheck, damages: Vec<String>) -> Result<Repaired, PortError> {
+    fn repair_files(&self, found: LogCheck, damages: Vec<String>, note: Note<'_>) -> Result<(), PortError> {
         let (dir, workspace, log_id) = (found.dir.clone(), found.workspace.clone(), found.log_id);
         let failed = |error| write_failure(&dir, error);
         let aside = Aside::new(&dir, self.now_ms);
-        let mut progress: Progress<LostEvents> = Progress::load(&dir, self.now_ms);
+        let mut progress: Progress<LostEvents> = Progress::load(&dir, self.began_ms);
         progress.add_damages(damages.into_iter().filter(|_| !found.in_repair));
         progress.save(&dir).map_err(failed)?;
         self.clear_end(&dir).map_err(failed)?;
         aside.put_in_place(&found).map_err(failed)?;
         let registered = found.registered;
-        let known = registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
+        let known = registered.unwrap_or(Registered::of(log_id));
         let found = check(&dir, &workspace, Lookup::Found(known)).map_err(failed)?;
         let next = self.plan(&found, registered, &mut progress.losses)?;
         progress.save(&dir).map_err(failed)?;
@@ -161,7 +160,7 @@ impl RepairContext<'_> {
             step().map_err(failed)?;
             (log_id, Log::load(filled, self.disk()).map_err(failed)?)
         } else {
-            self.create(&found, &aside, next)?
+            self.create(&found, &aside)?
         };
         step().map_err(failed)?;
         // First, so that a follower that has seen lost events is not taken for one of this history.
@@ -170,7 +169,8 @@ impl RepairContext<'_> {
         step().map_err(failed)?;
         log.skip_to(next)?;
         log.sync_marks()?;
-        let recorded = Registered { log_id, next: log.next(), reserved: log.next().saturating_add(RESERVE) };
+        let reserved = log.next().saturating_add(RESERVE);
+        let recorded = Registered { log_id, next: log.next(), reserved, epoch: epoch_number(&epoch) };
         drop(log);
         let after = check(&dir, &workspace, Lookup::Found(recorded)).map_err(failed)?;
         if let Some(left) = after.damages.iter().find(|damage| damage.path != dir.join(PROGRESS)) {
@@ -183,9 +183,10 @@ impl RepairContext<'_> {
             meta_store::replace(self.database, &workspace, OPENING_RECORD, epoch.as_bytes())?;
         }
         let doubt = doubt(&workspace, &progress.losses.missing);
-        let record = progress.end(&dir, &rest_of_record(doubt.as_deref(), &aside)).map_err(failed)?;
-        let Progress { damages, losses: LostEvents { missing, .. }, .. } = progress;
-        Ok(Repaired { workspace, damages, missing, record, doubt })
+        let rest = rest_of_record(doubt.as_deref(), &aside);
+        let (damages, missing) = (progress.damages.clone(), progress.losses.missing.clone());
+        note(Repaired { workspace, damages, missing, record: progress.record(&dir), doubt }).map_err(failed)?;
+        progress.end(&dir, &rest).map_err(failed).map(drop)
     }
 
     /// Whether history and snapshots have read this log and no other one. Then they need not read
@@ -235,8 +236,9 @@ impl RepairContext<'_> {
         Ok(history.max(snapshots) + 1)
     }
 
-    /// Creates the log in a directory in which nothing is left of it.
-    fn create(&self, found: &LogCheck, aside: &Aside, first: Seq) -> Result<(u64, Log), PortError> {
+    /// Creates the log in a directory in which nothing is left of it. It begins with event 1, so
+    /// that it holds the loss of all earlier ones.
+    fn create(&self, found: &LogCheck, aside: &Aside) -> Result<(u64, Log), PortError> {
         let failed = |error| write_failure(&found.dir, error);
         let files = found.segments.iter().map(|segment| &segment.file.path).chain(&found.leftovers);
         for path in files {
@@ -245,7 +247,7 @@ impl RepairContext<'_> {
         aside.take(&found.dir.join(MARK)).map_err(failed)?;
         let log_id = uuid::Uuid::new_v4().as_u64_pair().0;
         step().map_err(failed)?;
-        let log = Log::create(&found.dir, &found.workspace, (log_id, first), self.disk())?;
+        let log = Log::create(&found.dir, &found.workspace, (log_id, 1), self.disk())?;
         Ok((log_id, log))
     }
 

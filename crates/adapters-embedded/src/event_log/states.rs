@@ -18,7 +18,7 @@ use super::registry::{decode, directories, known};
 use super::remade::is_outdated;
 use super::wanderers::explain;
 use crate::database::{Database, LastCommits};
-use earcon_model::WorkspaceId;
+use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::PortError;
 
 /// Threads that check logs at a start.
@@ -43,6 +43,11 @@ impl State {
             Self::Checked(check) => &check.workspace,
             Self::Vanished(workspace, _) | Self::Unreadable { workspace, .. } => workspace,
         }
+    }
+
+    /// Whether a repair of the log has begun and not ended.
+    pub(crate) fn is_in_repair(&self) -> bool {
+        matches!(self, Self::Checked(check) if check.in_repair)
     }
 
     /// The number of the log, if it is known.
@@ -144,9 +149,14 @@ pub(crate) fn check_all(database: &Database) -> Result<Checks, PortError> {
     check_rest(&dir, logs, misplaced)
 }
 
-/// Checks the logs in a directory with the known part of the database's list. `is_whole` says that
-/// no record of the list is missing. Writes nothing.
-pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: bool) -> Result<Checks, PortError> {
+/// Checks the logs in a directory with the known part of the database's list, and with the cursors
+/// of history. `is_whole` says that no record of the list is missing. Writes nothing.
+pub(crate) fn check_with(
+    dir: &Path,
+    records: &[(Vec<u8>, Vec<u8>)],
+    cursors: &[(Vec<u8>, Seq)],
+    is_whole: bool,
+) -> Result<Checks, PortError> {
     let failure = |error| files::read_failure(dir, error);
     let (gone, records): (Vec<_>, Vec<_>) = records.iter().partition(|(key, _)| key.starts_with(KEYS));
     let mut deleted = DeletedLogs::of_records(gone.into_iter().map(|(_, value)| value.as_slice()))?;
@@ -154,6 +164,7 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
     let mut found = BTreeMap::new();
     for (key, value) in records {
         let (workspace, registered) = decode(key, value)?;
+        let registered = registered.read_by(cursors, &workspace);
         // A start deletes the rest of a deleted workspace. It is no damage. A log in its place is
         // of a workspace that was made again, which this database does not know.
         if deleted.get(registered.log_id).is_none() {
@@ -219,7 +230,9 @@ fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<Sta
         }
         work();
     });
-    done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let mut states = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)?;
+    states.sort_by(|one, other| one.workspace().cmp(other.workspace()));
+    Ok(states)
 }
 
 /// All deleted logs that the database or the file among the logs knows.

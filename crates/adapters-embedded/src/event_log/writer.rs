@@ -382,15 +382,12 @@ impl Writer {
     /// Writes the marks again, with what the database holds now, durably. A mark that is gone or
     /// was changed becomes a new file, if the log is where it was.
     pub(super) fn sync_marks(&mut self) -> Result<(), PortError> {
-        let synced = match self.marks.problem() {
-            Some(_) => self.active.check_presence(),
-            None => {
-                self.save_mark();
-                Ok(())
-            }
-        };
+        match self.marks.problem() {
+            Some(_) => self.active.check_presence().map_err(|error| write_failure(self.marks.path(), error))?,
+            None => self.save_mark(),
+        }
         let mark = self.current_mark();
-        synced.and_then(|()| self.marks.sync(mark)).map_err(|error| write_failure(self.marks.path(), error))
+        self.marks.sync(mark).map_err(|(path, error)| write_failure(&path, error))
     }
 
     /// The fault of a mark's file, as a sentence for people.

@@ -39,9 +39,14 @@ pub(crate) struct Progress<L> {
 }
 
 impl<L: Losses> Progress<L> {
+    /// An empty plan.
+    pub(crate) fn new(began_ms: i64) -> Self {
+        Self { began_ms, damages: Vec::new(), losses: L::default() }
+    }
+
     /// The plan of a repair that was stopped, or a new one.
     pub(crate) fn load(dir: &Path, now_ms: i64) -> Self {
-        Self::stored(dir).unwrap_or_else(|| Self { began_ms: now_ms, damages: Vec::new(), losses: L::default() })
+        Self::stored(dir).unwrap_or_else(|| Self::new(now_ms))
     }
 
     /// The plan of a repair that was stopped. `None` if there is none, or if it is damaged.
@@ -74,10 +79,15 @@ impl<L: Losses> Progress<L> {
         }
     }
 
+    /// The record for people in the directory of the plan.
+    pub(crate) fn record(&self, dir: &Path) -> PathBuf {
+        dir.join(format!("{RECORD}{}.txt", Utc(self.began_ms).to_string().replace(':', "")))
+    }
+
     /// Writes the record for people, which ends with `rest`, and removes the plan. Returns the
     /// path of the record.
     pub(crate) fn end(&self, dir: &Path, rest: &str) -> io::Result<PathBuf> {
-        let path = dir.join(format!("{RECORD}{}.txt", Utc(self.began_ms).to_string().replace(':', "")));
+        let path = self.record(dir);
         step()?;
         files::create_whole(&path, (self.text() + rest).as_bytes())?;
         remove(dir)?;
@@ -94,6 +104,16 @@ impl<L: Losses> Progress<L> {
 /// Whether a repair has begun and not ended.
 pub(crate) fn is_begun(dir: &Path) -> bool {
     dir.join(PROGRESS).exists()
+}
+
+/// The records for people of the repairs of a directory, the oldest first.
+pub(crate) fn records(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_record = |name: &str| name.starts_with(RECORD);
+    let mut found: Vec<PathBuf> =
+        entries.filter(|entry| entry.file_name().to_str().is_some_and(is_record)).map(|entry| entry.path()).collect();
+    found.sort();
+    found
 }
 
 /// Removes the plan: the repair has ended.

@@ -94,14 +94,31 @@ async fn copy_of_a_log_is_moved_out() {
     std::fs::rename(log(&copy, "a"), log(&scratch, "c")).unwrap();
     let (a, c) = (log(&scratch, "a"), log(&scratch, "c"));
     let sentence = format!(
-        "{}: it holds a copy of the log of workspace a, up to event 10, and {} holds that log up to event 10. Move one \
-         of them out of",
+        "{0}: it holds a copy of the log of workspace a, up to event 10, and {1} holds that log up to event 10. Move \
+         {0} out of",
         c.display(),
         a.display()
     );
     all_refuse(&scratch, &[sentence]);
-    std::fs::rename(&c, log(&scratch, "a.bak")).unwrap();
+    std::fs::rename(&c, log(&scratch, "~a")).unwrap();
     both_are_whole(&scratch).await;
+}
+
+#[tokio::test]
+async fn newer_copy_of_a_log_takes_the_place_of_the_older_one() {
+    let scratch = two_logs().await;
+    let older = scratch.copied();
+    extend_workspace(&scratch, "a", 3, 0).await;
+    let (a, c) = (log(&scratch, "a"), log(&scratch, "c"));
+    std::fs::rename(&a, &c).unwrap();
+    std::fs::rename(log(&older, "a"), &a).unwrap();
+    let text = refusal(&scratch);
+    let advice =
+        format!("Move {1} out of {0}, and rename {2} to {1}", a.parent().unwrap().display(), a.display(), c.display());
+    assert!(text.contains("up to event 13") && text.contains(&advice), "{text}");
+    std::fs::remove_dir_all(&a).unwrap();
+    std::fs::rename(&c, &a).unwrap();
+    assert_eq!(events_in(&scratch.open(), "a").await, 13);
 }
 
 #[tokio::test]
