@@ -38,6 +38,7 @@ use crate::actors::node::Node;
 use crate::config::Config;
 use crate::gateway::{NatsGateway, StatsdGateway, router};
 use crate::services::meanings::MeaningService;
+use earcon_accounts::Accounts;
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
@@ -58,6 +59,7 @@ pub struct App {
     nats: Option<NatsGateway>,
     statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
+    accounts: Accounts,
     accounts_upkeep: JoinHandle<()>,
     clock_watch: JoinHandle<()>,
     creation: Option<JoinHandle<()>>,
@@ -106,7 +108,7 @@ impl App {
         if config.accounts.required {
             accounts::announce_owner_link(&accounts, address).await?;
         }
-        let accounts_upkeep = tokio::spawn(accounts::upkeep(accounts, Arc::new(config.clone())));
+        let accounts_upkeep = tokio::spawn(accounts::upkeep(accounts.clone(), Arc::new(config.clone())));
         let drain = config.server.drain;
         let store = opened.embedded;
         Ok(Self {
@@ -123,12 +125,18 @@ impl App {
             nats,
             statsd,
             upkeep,
+            accounts,
             accounts_upkeep,
             clock_watch,
             creation,
             storage_watch,
             drain,
         })
+    }
+
+    /// Users, keys, sessions and the audit log.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// The address it listens on.

@@ -120,6 +120,7 @@ impl Gateway {
         let Parts { limits, .. } = parts;
         let shared = SharedState::new(SharedParts {
             access: parts.access,
+            accounts: parts.accounts,
             creators: parts.creators,
             directory: parts.directory,
             clock: parts.clock,
@@ -158,7 +159,7 @@ impl Gateway {
             snapshots: Snapshots::default(),
             replay_events: limits.replay_events,
         };
-        let accounts = AccountsParts { shared: shared.clone(), accounts: parts.accounts };
+        let accounts = AccountsParts { shared: shared.clone() };
         let audio = AudioParts { shared: shared.clone(), transmitters: Transmitters::default() };
         Self {
             shared,

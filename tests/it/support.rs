@@ -87,6 +87,10 @@ impl Server {
         self.app.statsd_address().expect("the server listens for StatsD")
     }
 
+    pub(crate) fn accounts(&self) -> &earcon_accounts::Accounts {
+        self.app.accounts()
+    }
+
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
     }

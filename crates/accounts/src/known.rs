@@ -4,7 +4,6 @@ use earcon_identity::token::Purpose;
 use earcon_identity::{AccountsView, Permission, Principal};
 use earcon_model::{OrganisationId, WorkspaceId};
 use earcon_tenancy::KnownAccounts;
-use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::caller::By;
@@ -26,10 +25,6 @@ impl KnownAccounts for Accounts {
 
     fn read(&self, reading: &mut dyn FnMut(&AccountsView)) {
         reading(&self.view());
-    }
-
-    fn versions(&self) -> watch::Receiver<u64> {
-        Accounts::versions(self)
     }
 }
 

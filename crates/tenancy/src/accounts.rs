@@ -3,7 +3,6 @@
 use earcon_identity::token::Purpose;
 use earcon_identity::{AccountsView, Principal};
 use earcon_model::WorkspaceId;
-use tokio::sync::watch;
 
 /// The accounts of the installation, as this node knows them. Every method reads memory alone.
 pub trait KnownAccounts: Send + Sync {
@@ -24,6 +23,4 @@ pub trait KnownAccounts: Send + Sync {
     fn of_ticket(&self, text: &str, workspace: &WorkspaceId, purpose: Purpose) -> Result<Principal, String>;
     /// Calls a function with all accounts.
     fn read(&self, reading: &mut dyn FnMut(&AccountsView));
-    /// Counts the changes.
-    fn versions(&self) -> watch::Receiver<u64>;
 }

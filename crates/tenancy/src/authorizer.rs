@@ -3,18 +3,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
 use earcon_identity::token::Purpose;
 use earcon_identity::{self as identity, AccountsView, Permission, Permissions, Scope};
-use earcon_model::{Clock, OrganisationId, WorkspaceId, WorkspaceKey};
+use earcon_model::{OrganisationId, WorkspaceId, WorkspaceKey};
 
 use crate::accounts::KnownAccounts;
 use crate::pass::{OrganisationPass, WorkspacePass};
 use crate::principal::{Account, Caller, Denied, Principal, Shown};
-
-/// How often the rights of an open stream are asked for without a change: keys and sessions expire.
-const RECHECK: Duration = Duration::from_secs(2);
 
 /// The check of callers and of their rights.
 ///
@@ -177,25 +173,6 @@ impl Authorizer {
             }
             _ => true,
         }
-    }
-
-    /// Completes when a pass would no longer be given: within two seconds after a change on this
-    /// node, or after the key or the session has expired.
-    pub async fn withdrawn(&self, pass: &WorkspacePass, clock: &dyn Clock) {
-        let (Some(_), Some(accounts)) = (pass.principal.account(), self.accounts.get()) else {
-            return std::future::pending().await;
-        };
-        // Boxed, because most streams of most servers never need the memory.
-        Box::pin(async {
-            let mut changes = accounts.versions();
-            while self.holds(pass, clock.now_ms()) {
-                tokio::select! {
-                    changed = changes.changed() => if changed.is_err() { tokio::time::sleep(RECHECK).await },
-                    () = tokio::time::sleep(RECHECK) => {}
-                }
-            }
-        })
-        .await;
     }
 
     /// A pass for Earcon itself, for a workspace it serves.

@@ -1,7 +1,6 @@
 //! The state that the routes of accounts work with.
 
 use crate::gateway::http::state::{SharedState, WingState};
-use earcon_accounts::Accounts;
 
 /// The state of this wing.
 pub(crate) type AccountsState = WingState<AccountsParts>;
@@ -10,8 +9,6 @@ pub(crate) type AccountsState = WingState<AccountsParts>;
 pub(crate) struct AccountsParts {
     /// What every wing has.
     pub(crate) shared: SharedState,
-    /// The service.
-    pub(crate) accounts: Accounts,
 }
 
 impl std::ops::Deref for AccountsParts {

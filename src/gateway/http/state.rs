@@ -1,14 +1,17 @@
 //! The state that every wing shares. Each wing has a state of its own that holds this one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::timeout;
 
 use crate::actors::directory::Directory;
 use crate::gateway::http::room::Budget;
 use crate::services::meanings::MeaningService;
 use crate::telemetry::{Metric, count};
+use earcon_accounts::Accounts;
 use earcon_model::Clock;
 use earcon_tenancy::{Authorizer, Creators, WorkspacePass};
 
@@ -16,6 +19,9 @@ use earcon_tenancy::{Authorizer, Creators, WorkspacePass};
 pub(crate) const DELETED: &str = "the workspace was deleted";
 /// The reason of a close after a key, a session or a right was withdrawn.
 pub(crate) const WITHDRAWN: &str = "the access was withdrawn or has expired";
+
+/// How often the rights of an open stream are looked at without a change.
+const RECHECK: Duration = Duration::from_secs(2);
 
 /// Why a stream ends before its client leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub(crate) struct SharedState(Arc<SharedParts>);
 pub(crate) struct SharedParts {
     /// Decides who a caller is, and what they may do.
     pub(crate) access: Authorizer,
+    /// Users, keys and sessions.
+    pub(crate) accounts: Accounts,
     /// Decides who may create workspaces.
     pub(crate) creators: Creators,
     /// The workspaces.
@@ -83,8 +91,24 @@ impl SharedState {
     pub(crate) async fn ending(&self, pass: &WorkspacePass) -> Ending {
         tokio::select! {
             () = self.shutting_down() => Ending::Shutdown,
-            () = self.access.withdrawn(pass, &*self.clock) => Ending::Withdrawn,
+            () = self.withdrawn(pass) => Ending::Withdrawn,
         }
+    }
+
+    /// Completes when a pass would no longer be given: at once after a change that this node knows,
+    /// and within [`RECHECK`] after a key or a session has expired.
+    async fn withdrawn(&self, pass: &WorkspacePass) {
+        if pass.principal().account().is_none() {
+            return std::future::pending().await;
+        }
+        // Boxed, because most streams of most servers never need the memory.
+        Box::pin(async {
+            let mut changes = self.accounts.versions();
+            while self.access.holds(pass, self.clock.now_ms()) {
+                let _changed_or_not = timeout(RECHECK, changes.changed()).await;
+            }
+        })
+        .await;
     }
 
     /// Completes when the server shuts down.
