@@ -2,6 +2,7 @@
 
 use earcon_identity::api_key::KeyOwner;
 use earcon_identity::audit::Actor;
+use earcon_identity::session::SessionRefused;
 use earcon_identity::{AccountsView, Permission, Permissions, Principal, Role, UserId};
 use earcon_model::OrganisationId;
 
@@ -43,6 +44,15 @@ impl By {
         match self.caller {
             Caller::Of(Principal::User { user, .. }) => Ok(user),
             _ => Err(AccountsError::NotAUser),
+        }
+    }
+
+    /// The same, if their session is alive on this view: a caller may have been authenticated a
+    /// while ago.
+    pub(crate) fn live_user(&self, view: &AccountsView, now_ms: i64) -> Result<UserId, AccountsError> {
+        match self.caller {
+            Caller::Of(principal) if !view.is_alive(&principal, now_ms) => Err(SessionRefused::Ended.into()),
+            _ => self.user(),
         }
     }
 

@@ -132,6 +132,7 @@ impl Accounts {
     ) -> Result<(), AccountsError> {
         let now_ms = self.now_ms();
         self.change(|view| {
+            by.live_user(view, now_ms)?;
             let present = local_user(view, user)?;
             let local = present.local.as_ref().ok_or(AccountsError::NotAUser)?;
             let changed = User { local: Some(change(local)?), ..present.clone() };

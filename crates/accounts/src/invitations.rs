@@ -125,8 +125,9 @@ impl Accounts {
     /// `Malformed`, `Invitation`, `NotAUser`, `State` for a member, and those of the store.
     pub async fn accept_as_user(&self, by: &By, text: &str) -> Result<OrganisationId, AccountsError> {
         let presented = Credential::<InvitationId>::parse(text)?;
-        let (user, now_ms) = (by.user()?, self.now_ms());
+        let now_ms = self.now_ms();
         self.change(|view| {
+            let user = by.live_user(view, now_ms)?;
             let invitation = open(view, &presented, now_ms)?.clone();
             let plan = Plan::nothing(invitation.organisation.clone());
             self.accept(plan, view, (&invitation, &presented), user, (by.from.clone(), now_ms))

@@ -5,7 +5,7 @@ use earcon_identity::credential::{Credential, Secret};
 use earcon_identity::membership::Reach;
 use earcon_identity::name::Name;
 use earcon_identity::record::{Record, RecordKey};
-use earcon_identity::{AccountsView, ApiKey, KeyId, KeyOwner, Permission, Permissions, Principal, UserId};
+use earcon_identity::{AccountsView, ApiKey, KeyId, KeyOwner, Permission, Permissions, Principal};
 use earcon_model::OrganisationId;
 
 use crate::accounts::Accounts;
@@ -75,7 +75,7 @@ impl Accounts {
     }
 
     /// Gives a key another secret, whose text is returned once. The old secret stays valid for
-    /// `overlap_ms`. The owner of a key may do it; others need `manage-keys`.
+    /// `overlap_ms`. A person rotates their own keys. Those of service accounts need `manage-keys`.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `State` for a key that was revoked, and those of the store.
@@ -90,11 +90,18 @@ impl Accounts {
         self.change(|view| {
             let key = manageable(by, view, organisation, id, now_ms)?;
             key.valid(now_ms).map_err(|_| AccountsError::State("the key was revoked or has expired"))?;
-            // The new text goes to the caller, so the key must not be able to do more than they can.
-            if key.owner != owner_of(by)? {
-                let rights = by.need(view, organisation, Permission::ManageKeys, now_ms)?;
-                let most = rights.and(self.in_reach(by, view, &key.reach, organisation, now_ms));
-                key.scope.clone().checked(most)?;
+            // The new text goes to the caller. They must not act in the name of another person, nor
+            // do more than they may.
+            match key.owner {
+                KeyOwner::User(owner) if by.user().is_ok_and(|user| user == owner) => {}
+                KeyOwner::User(_) => {
+                    return Err(AccountsError::State("a person rotates their own keys; revoke it instead"));
+                }
+                KeyOwner::Service(_) => {
+                    let rights = by.need(view, organisation, Permission::ManageKeys, now_ms)?;
+                    let most = rights.and(self.in_reach(by, view, &key.reach, organisation, now_ms));
+                    key.scope.clone().checked(most)?;
+                }
             }
             let rotated = key.rotate(&credential, overlap_ms, now_ms);
             let entry = self.done(by, view, "key.rotated", key.prefix());
@@ -195,11 +202,6 @@ impl Accounts {
     }
 }
 
-fn owner_of(by: &By) -> Result<KeyOwner, AccountsError> {
-    // A caller without a user owns no key; an identifier that no user has stands for that.
-    Ok(by.user().map_or(KeyOwner::User(UserId::from_random([0; 10])), KeyOwner::User))
-}
-
 /// The key that the caller wants to change, if they may.
 fn manageable<'a>(
     by: &By,
@@ -209,7 +211,7 @@ fn manageable<'a>(
     now_ms: i64,
 ) -> Result<&'a ApiKey, AccountsError> {
     let key = view.api_key(id).filter(|key| key.organisation == *organisation);
-    let own = key.filter(|key| by.user().is_ok_and(|user| key.owner == KeyOwner::User(user)));
+    let own = key.filter(|key| by.live_user(view, now_ms).is_ok_and(|user| key.owner == KeyOwner::User(user)));
     if let Some(key) = own {
         return Ok(key);
     }

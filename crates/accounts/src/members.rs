@@ -55,7 +55,8 @@ impl Accounts {
     ) -> Result<(), AccountsError> {
         let now_ms = self.now_ms();
         self.change(|view| {
-            let leaves = by.user().is_ok_and(|caller| caller == user) && view.membership(organisation, user).is_some();
+            let leaves = by.live_user(view, now_ms).is_ok_and(|caller| caller == user)
+                && view.membership(organisation, user).is_some();
             if !leaves {
                 changeable(by, view, organisation, user, now_ms)?;
             }

@@ -7,6 +7,7 @@ use earcon_identity::name::Name;
 use earcon_identity::organisation::Organisation;
 use earcon_identity::record::{IssuerMapping, Record};
 use earcon_identity::role::Role;
+use earcon_identity::user::ExternalIdentity;
 use earcon_model::OrganisationId;
 
 use crate::accounts::Accounts;
@@ -69,10 +70,11 @@ impl Accounts {
     /// hold for each user from their next sign-in or refresh. Needs `manage-server`.
     ///
     /// # Errors
-    /// `Forbidden`, `NotFound` for a rule about an organisation that does not exist, and those of
+    /// `Forbidden`, `Identity` for the name of an issuer, `NotFound` for a rule about an organisation that does not exist, and those of
     /// the store.
     pub async fn set_mapping(&self, by: &By, issuer: &str, mapping: Mapping) -> Result<(), AccountsError> {
         let now_ms = self.now_ms();
+        ExternalIdentity::new(issuer, "subject")?;
         self.change(|view| {
             by.need_server(view, Permission::ManageServer, now_ms)?;
             if mapping.rules().iter().any(|rule| view.organisation(&rule.organisation).is_none()) {

@@ -62,9 +62,9 @@ impl Accounts {
                 let presented = Credential::<KeyId>::parse(text)?;
                 let view = self.view();
                 let principal = view.authenticate_key(&presented, now_ms)?;
-                let noted = view.api_key(presented.id).is_none_or(|key| key.used(now_ms).is_none());
+                let is_news = view.api_key(presented.id).is_some_and(|key| key.is_use_news(now_ms));
                 drop(view);
-                if !noted {
+                if is_news {
                     let mut used = self.shared.used_keys.lock().unwrap_or_else(PoisonError::into_inner);
                     if used.len() < MOST_USED_KEYS {
                         used.insert(presented.id);

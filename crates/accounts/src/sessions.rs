@@ -106,7 +106,8 @@ impl Accounts {
             _ => None,
         };
         self.change(|view| {
-            if own.is_none() && by.need_server(view, Permission::ManageServer, now_ms).is_err() {
+            let own_is_alive = own.is_some() && by.live_user(view, now_ms).is_ok();
+            if !own_is_alive && by.need_server(view, Permission::ManageServer, now_ms).is_err() {
                 return Err(AccountsError::NotFound("user"));
             }
             view.user(user).ok_or(AccountsError::NotFound("user"))?;
@@ -161,7 +162,7 @@ impl Accounts {
         let now_ms = self.now_ms();
         self.change(|view| {
             let session = view.session(id).ok_or(AccountsError::NotFound("session"))?;
-            let own = by.user().is_ok_and(|user| user == session.user);
+            let own = by.live_user(view, now_ms).is_ok_and(|user| user == session.user);
             if !own && by.need_server(view, Permission::ManageServer, now_ms).is_err() {
                 return Err(AccountsError::NotFound("session"));
             }

@@ -57,7 +57,7 @@ async fn listing_is_by_prefix_in_key_order_and_in_pages(store: &dyn AccountStore
     let list = async |wanted: &str, after: Option<&str>, limit| {
         let (wanted, after) = (format!("{prefix}{wanted}"), after.map(|after| format!("{prefix}{after}")));
         let records = store.list(&pass, &wanted, after.as_deref(), limit).await.unwrap();
-        assert!(records.iter().all(|record| record.key[prefix.len()..].as_bytes() == record.value));
+        assert!(records.iter().all(|record| record.key.as_bytes()[prefix.len()..] == record.value));
         records.into_iter().map(|record| record.key[prefix.len()..].to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(list("user/", None, 10).await, ["user/a", "user/a/b", "user/b"]);

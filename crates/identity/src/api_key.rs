@@ -142,12 +142,20 @@ impl ApiKey {
         Self { revoked_ms: self.revoked_ms.or(Some(now_ms)), ..self.clone() }
     }
 
+    /// Whether the record has to change for a use now.
+    pub fn is_use_news(&self, now_ms: i64) -> bool {
+        self.last_used_ms.is_none_or(|last_ms| step(now_ms) > last_ms)
+    }
+
     /// The key after a use, if the record has to change for it.
     pub fn used(&self, now_ms: i64) -> Option<Self> {
-        let step_ms = now_ms - now_ms.rem_euclid(LAST_USED_STEP_MS);
-        let newer = self.last_used_ms.is_none_or(|last_ms| step_ms > last_ms);
-        newer.then(|| Self { last_used_ms: Some(step_ms), ..self.clone() })
+        self.is_use_news(now_ms).then(|| Self { last_used_ms: Some(step(now_ms)), ..self.clone() })
     }
+}
+
+/// The beginning of the step of a time.
+fn step(now_ms: i64) -> i64 {
+    now_ms - now_ms.rem_euclid(LAST_USED_STEP_MS)
 }
 
 #[cfg(test)]

@@ -90,6 +90,8 @@ async fn other_members_do_not_manage_a_key() {
     let refused = accounts.rotate_key(&eve, &own(), key.id, 0).await.unwrap_err();
     assert!(matches!(refused, AccountsError::Forbidden(Permission::ManageKeys)), "{refused}");
     assert!(accounts.revoke_key(&eve, &own(), key.id).await.is_err());
+    let impersonation = accounts.rotate_key(&root, &own(), key.id, 0).await.unwrap_err();
+    assert!(matches!(impersonation, AccountsError::State(_)), "also an owner gets no text of it: {impersonation}");
     let still = accounts.delete_key(&ada, &own(), key.id).await.unwrap_err();
     assert!(matches!(still, AccountsError::State(_)), "{still}");
 }

@@ -3,19 +3,25 @@ use std::sync::atomic::Ordering;
 use earcon_identity::audit::Head;
 
 use super::*;
+use crate::AccountsError;
 
 #[tokio::test]
 async fn change_of_a_node_that_died_is_finished_by_the_next_writer_once() {
     let fixture = Fixture::new().await;
     let (_, root) = fixture.owner().await;
+    let there = fixture.node().await;
     fixture.store.fails.store(true, Ordering::Relaxed);
     fixture.accounts.create_organisation(&root, acme(), name("Acme")).await.unwrap();
     assert!(fixture.accounts.view().organisation(&acme()).is_some());
     assert!(audited(&fixture.accounts, &acme()).await.is_empty(), "not written yet");
 
     // Another node reads the change from the record that committed it.
-    let there = fixture.node_that_only_reads().await;
+    let pass = Authorizer::new().accounts();
+    assert!(fixture.store.get(&pass, "organisation/acme").await.unwrap().is_none());
+    there.refresh().await.unwrap();
     assert!(there.view().organisation(&acme()).is_some());
+    let blocked = there.rename_organisation(&root, &acme(), name("Other")).await.unwrap_err();
+    assert!(matches!(blocked, AccountsError::Store(_)), "nothing is committed before that: {blocked}");
     fixture.store.fails.store(false, Ordering::Relaxed);
     let other = OrganisationId::new("other").unwrap();
     there.create_organisation(&root, other.clone(), name("Other")).await.unwrap();
@@ -106,24 +112,4 @@ async fn damaged_record_stops_the_start_with_its_name() {
     let opened = Accounts::open(fixture.store.clone(), audit, pass, sources, AccountsSettings::default()).await;
     let error = opened.err().unwrap().to_string();
     assert!(error.contains("organisation/default"), "{error}");
-}
-
-impl Fixture {
-    /// A node whose store cannot be written. It opens, because nothing has to be written.
-    async fn node_that_only_reads(&self) -> Accounts {
-        assert!(self.store.fails.load(Ordering::Relaxed));
-        let pass = Authorizer::new().accounts();
-        let sources = (self.clock.clone() as Arc<_>, self.random.clone() as Arc<_>);
-        let settings = AccountsSettings::default();
-        let audit = self.embedded.audit_log();
-        // The start plans a change, which is empty, behind the one that is not finished.
-        self.store.fails.store(false, Ordering::Relaxed);
-        let before = self.store.get(&pass, "organisation/acme").await.unwrap();
-        assert!(before.is_none(), "the change is only in the record that committed it");
-        self.store.fails.store(true, Ordering::Relaxed);
-        let failed = Accounts::open(self.store.clone(), audit.clone(), pass.clone(), sources.clone(), settings.clone());
-        assert!(failed.await.is_err(), "a start needs a store that works");
-        self.store.fails.store(false, Ordering::Relaxed);
-        Accounts::open(self.store.clone(), audit, pass, sources, settings).await.unwrap()
-    }
 }

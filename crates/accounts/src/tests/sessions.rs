@@ -55,9 +55,12 @@ async fn revoked_session_is_over_at_once_here_and_after_a_refresh_elsewhere() {
     assert!(!alive(there));
     assert_eq!(here.view().session(ada.session).unwrap().ended, Some((START_MS, Ended::Revoked)));
     here.sign_out(&by_eve).await.unwrap();
+    let ended = here.remove_member(&by_eve, &own(), eve.user).await.unwrap_err();
+    assert!(matches!(ended, AccountsError::Forbidden(_)), "an ended session does nothing: {ended}");
     assert_eq!(here.view().session(eve.session).unwrap().ended, Some((START_MS, Ended::SignedOut)));
-    let again = here.revoke_session(&by_ada, ada.session).await;
+    let again = here.revoke_session(&root, ada.session).await;
     assert!(again.is_ok(), "twice is no error");
+    assert!(here.revoke_session(&by_ada, ada.session).await.is_err());
 }
 
 #[tokio::test]

@@ -139,6 +139,14 @@ impl AccountsView {
         }
     }
 
+    /// Whether the session or the key is alive, whatever it may do.
+    pub fn is_alive(&self, principal: &Principal, now_ms: i64) -> bool {
+        match principal {
+            Principal::User { user, session } => self.live_session(*user, *session, now_ms).is_ok(),
+            Principal::Key(id) => self.usable_key(*id, now_ms).is_some(),
+        }
+    }
+
     /// Whether the principal belongs to an organisation at all: it exists for them.
     pub fn knows_organisation(&self, principal: &Principal, organisation: &OrganisationId) -> bool {
         match principal {

@@ -107,7 +107,9 @@ fn session_that_ended_or_of_a_disabled_user_gives_nothing() {
     assert_eq!(view.authenticate_session(&token, late_ms), Err(SessionRefused::Expired));
     assert_eq!(view.authorise(&principal(&editor), &shop(), late_ms), Access::NONE);
 
+    assert!(view.is_alive(&principal(&editor), NOW_MS) && !view.is_alive(&principal(&editor), late_ms));
     view.put(Record::Session(Box::new(editor.end(Ended::Revoked, NOW_MS))));
+    assert!(!view.is_alive(&principal(&editor), NOW_MS));
     assert_eq!(view.authenticate_session(&token, NOW_MS), Err(SessionRefused::Ended));
     assert_eq!(rights(&view, &principal(&editor), "acme.shop"), Permissions::NONE);
 
