@@ -1,6 +1,6 @@
 //! The accounts as the authoriser asks for them.
 
-use earcon_identity::token::Purpose;
+use earcon_identity::token::{Purpose, Tokens};
 use earcon_identity::{AccountsView, Permission, Principal};
 use earcon_model::{OrganisationId, WorkspaceId};
 use earcon_tenancy::KnownAccounts;
@@ -35,5 +35,14 @@ impl Accounts {
     /// `NotFound` if the caller must not know of the organisation, `Forbidden` if they know of it.
     pub fn check(&self, by: &By, organisation: &OrganisationId, permission: Permission) -> Result<(), AccountsError> {
         by.need(&self.view(), organisation, permission, self.now_ms()).map(drop)
+    }
+}
+
+impl Accounts {
+    /// When an access token ends. `None` for a text that is none.
+    pub fn token_ends_ms(&self, text: &str) -> Option<i64> {
+        let view = self.view();
+        let tokens = Tokens::new(&self.shared.settings.issuer, view.signing_keys()?);
+        tokens.read_access(text, self.now_ms()).ok().map(|token| token.expires_ms)
     }
 }

@@ -200,6 +200,7 @@ fn begun(state: &AccountsState, status: StatusCode, signed_in: &SignedIn, secure
 }
 
 fn describe(state: &AccountsState, by: &By, cookie: Option<&str>, expires_ms: Option<i64>) -> Session {
+    let expires_ms = expires_ms.or_else(|| cookie.and_then(|token| state.accounts.token_ends_ms(token)));
     let view = state.accounts.view();
     let (kind, user, organisations) = match by.caller {
         Caller::Of(Principal::User { user, session: _ }) => ("user", view.user(user).map(WireUser::of), of_user(&view, user)),

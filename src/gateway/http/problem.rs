@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     BadRequest,
     NothingAccepted,
     Unauthorised,
+    Csrf,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -40,10 +41,11 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Kind; 17] = [
+    pub(crate) const ALL: [Kind; 18] = [
         Kind::BadRequest,
         Kind::NothingAccepted,
         Kind::Unauthorised,
+        Kind::Csrf,
         Kind::Forbidden,
         Kind::NotFound,
         Kind::MethodNotAllowed,
@@ -70,6 +72,7 @@ impl Kind {
             Kind::BadRequest => ("bad-request", "The request is not understood", StatusCode::BAD_REQUEST),
             Kind::NothingAccepted => ("nothing-accepted", "No sample was accepted", StatusCode::BAD_REQUEST),
             Kind::Unauthorised => ("unauthorised", "The caller is not known", StatusCode::UNAUTHORIZED),
+            Kind::Csrf => ("csrf", "The page did not repeat its text", StatusCode::FORBIDDEN),
             Kind::Forbidden => ("forbidden", "This is not allowed", StatusCode::FORBIDDEN),
             Kind::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
             Kind::MethodNotAllowed => {

@@ -33,7 +33,7 @@ pub(super) fn check(token: &str, method: &Method, headers: &HeaderMap) -> Result
         return Ok(());
     }
     let detail = format!("a request of a signed-in browser needs the header {HEADER}, from GET /api/v1/session");
-    Err(Problem::new(Kind::Forbidden, detail))
+    Err(Problem::new(Kind::Csrf, detail))
 }
 
 #[cfg(test)]
