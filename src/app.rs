@@ -38,8 +38,9 @@ use crate::config::Config;
 use crate::gateway::{NatsGateway, StatsdGateway, router};
 use crate::services::meanings::MeaningService;
 use earcon_adapters_embedded::EmbeddedStore;
+use earcon_adapters_http::OutboundHttp;
 use earcon_model::{Clock, WorkspaceId};
-use earcon_ports::PortError;
+use earcon_ports::{HttpClient, PortError};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// A running server.
@@ -52,6 +53,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     authorizer: Authorizer,
     meanings: MeaningService,
+    outbound: Arc<dyn HttpClient>,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<()>,
     nats: Option<NatsGateway>,
@@ -77,6 +79,8 @@ impl App {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let clock = overrides.clock.clone();
+        let outbound = OutboundHttp::new(&adapter_settings::http_settings(&config.outbound), clock.clone());
+        let outbound: Arc<dyn HttpClient> = Arc::new(outbound.map_err(StartError::Outbound)?);
         let authorizer = Authorizer::new();
         let opened = backends::open(config).await?;
         let Started { node, directory, member, context } =
@@ -111,6 +115,7 @@ impl App {
             clock,
             authorizer,
             meanings,
+            outbound,
             shutdown,
             server,
             nats,
@@ -146,6 +151,11 @@ impl App {
     /// Units and descriptions of KPIs.
     pub fn meanings(&self) -> MeaningService {
         self.meanings.clone()
+    }
+
+    /// Requests to other servers, under the egress policy.
+    pub fn outbound(&self) -> Arc<dyn HttpClient> {
+        self.outbound.clone()
     }
 
     /// A pass for a source inside the process.

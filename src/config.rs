@@ -4,6 +4,7 @@
 mod connections;
 mod distributed;
 mod limits;
+mod outbound;
 mod problem;
 mod reader;
 mod sections;
@@ -19,6 +20,7 @@ use figment::providers::{Env, Format, Toml};
 pub use connections::Connections;
 pub use distributed::{Cluster, Consistency, Cql, Nats};
 pub use limits::{Limits, Memory};
+pub use outbound::Outbound;
 pub use problem::Problem;
 use reader::Reader;
 pub use sections::{Alerts, Backend, Ingest, Live, Log, LogBackend, Server, Sound, Storage, Streams};
@@ -50,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[outbound]`
+    pub outbound: Outbound,
     /// `[statsd]`; `None` without an address.
     pub statsd: Option<Statsd>,
     /// `[streams]`
@@ -104,6 +108,7 @@ impl Config {
             workspaces: Workspaces::read(&mut read),
             limits: Limits::read(&mut read),
             ingest: Ingest::read(&mut read),
+            outbound: Outbound::read(&mut read),
             statsd: statsd::statsd(&mut read),
             streams: Streams::read(&mut read),
             alerts: Alerts::read(&mut read),
@@ -191,6 +196,18 @@ mod tests {
             let problems = load(&format!("[statsd]\n{toml}")).unwrap_err();
             assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), [key]);
         }
+    }
+
+    #[test]
+    fn each_wrong_exception_for_outbound_requests_is_reported() {
+        let toml =
+            "[outbound]\nallow = \"10.0.0.0/8, 10.1/8, ftp://a.example, idp.example.org:8443\"\nports = \"443, x\"";
+        let problems = load(toml).unwrap_err();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["outbound.allow", "outbound.allow", "outbound.ports"]);
+        assert!(problems[0].message.contains("10.1/8"), "{}", problems[0]);
+        let outbound = load("[outbound]\nallow = \"10.0.0.0/8\"").unwrap().outbound;
+        assert_eq!(outbound.egress, earcon_egress::Egress::new(vec![443], vec!["10.0.0.0/8".parse().unwrap()]));
     }
 
     #[test]
