@@ -35,7 +35,7 @@ use crate::actors::context::Context;
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::config::Config;
-use crate::gateway::{NatsGateway, StatsdGateway, router};
+use crate::gateway::{Certificates, NatsGateway, StatsdGateway, TlsSettings, router};
 use crate::services::meanings::MeaningService;
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_adapters_http::OutboundHttp;
@@ -54,6 +54,7 @@ pub struct App {
     authorizer: Authorizer,
     meanings: MeaningService,
     outbound: Arc<dyn HttpClient>,
+    certificate_watch: Option<JoinHandle<()>>,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<()>,
     nats: Option<NatsGateway>,
@@ -79,6 +80,7 @@ impl App {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let clock = overrides.clock.clone();
+        let (certificates, certificate_watch) = certificates(config).await?.unzip();
         let outbound = OutboundHttp::new(&adapter_settings::http_settings(&config.outbound), clock.clone());
         let outbound: Arc<dyn HttpClient> = Arc::new(outbound.map_err(StartError::Outbound)?);
         let authorizer = Authorizer::new();
@@ -102,7 +104,7 @@ impl App {
         let nats = gateway::start_nats(config, &gateway, &opened).await?;
         let statsd = gateway::start_statsd(config, &gateway).await?;
         let routes = router(&gateway);
-        let server = tokio::spawn(gateway.serve(listener, routes));
+        let server = tokio::spawn(gateway.serve(listener, certificates, routes));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
         let store = opened.embedded;
@@ -116,6 +118,7 @@ impl App {
             authorizer,
             meanings,
             outbound,
+            certificate_watch,
             shutdown,
             server,
             nats,
@@ -131,6 +134,12 @@ impl App {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its URL, for a browser on this machine.
+    pub fn url(&self) -> String {
+        let scheme = if self.certificate_watch.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/", self.address)
     }
 
     /// The address it listens on for StatsD, if it does.
@@ -176,7 +185,8 @@ impl App {
         let Self { node, directory, member, store, shutdown, server, nats, statsd, drain, meanings, .. } = self;
         // It holds the store, which closes when the last user is gone.
         drop(meanings);
-        let watches = [Some(self.upkeep), Some(self.clock_watch), self.creation, self.storage_watch];
+        let watches =
+            [Some(self.upkeep), Some(self.clock_watch), self.certificate_watch, self.creation, self.storage_watch];
         let _no_listeners = shutdown.send(true).is_err();
         watches.into_iter().flatten().for_each(|watch| watch.abort());
         let abort_server = server.abort_handle();
@@ -219,6 +229,15 @@ pub fn demo_data(data: &std::path::Path) -> PathBuf {
 /// does not answer.
 pub async fn migrate(cql: &crate::config::Cql) -> Result<Migrated, PortError> {
     earcon_adapters_cql::migrate(&adapter_settings::cql_settings(cql)).await
+}
+
+/// The certificate, and the task that reads it again when it changes. `None` without TLS.
+async fn certificates(config: &Config) -> Result<Option<(Certificates, JoinHandle<()>)>, StartError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let (certificate, key) = (tls.certificate.clone(), tls.key.clone());
+    let settings = TlsSettings { certificate, key, hsts_days: tls.hsts_days };
+    let (certificates, watch) = Certificates::open(settings).await.map_err(StartError::Tls)?;
+    Ok(Some((certificates, tokio::spawn(watch))))
 }
 
 /// Says which directory holds the data, and whether it was there.

@@ -10,6 +10,7 @@ mod reader;
 mod sections;
 mod statsd;
 mod time_zones;
+mod tls;
 mod workspaces;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ use reader::Reader;
 pub use sections::{Alerts, Backend, Ingest, Live, Log, LogBackend, Server, Sound, Storage, Streams};
 pub use statsd::Statsd;
 pub use time_zones::TimeZones;
+pub use tls::Tls;
 pub use workspaces::Workspaces;
 
 /// The default values. The file also documents every key.
@@ -36,6 +38,8 @@ const DEFAULTS: &str = include_str!("../config/default.toml");
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[tls]`; `None` without a certificate.
+    pub tls: Option<Tls>,
     /// `[connections]`
     pub connections: Connections,
     /// `[storage]`
@@ -100,6 +104,7 @@ impl Config {
         let mut read = Reader::new(values);
         let config = Self {
             server: Server::read(&mut read),
+            tls: tls::tls(&mut read),
             connections: Connections::read(&mut read),
             storage: Storage::read(&mut read),
             nats: distributed::nats(&mut read),
@@ -208,6 +213,17 @@ mod tests {
         assert!(problems[0].message.contains("10.1/8"), "{}", problems[0]);
         let outbound = load("[outbound]\nallow = \"10.0.0.0/8\"").unwrap().outbound;
         assert_eq!(outbound.egress, earcon_egress::Egress::new(vec![443], vec!["10.0.0.0/8".parse().unwrap()]));
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        assert_eq!(load("").unwrap().tls, None);
+        for toml in ["certificate = \"a.pem\"", "key = \"b.pem\""] {
+            let problems = load(&format!("[tls]\n{toml}")).unwrap_err();
+            assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["tls.key"]);
+        }
+        let both = load("[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"").unwrap().tls.unwrap();
+        assert_eq!((both.certificate, both.key, both.hsts_days), ("a.pem".into(), "b.pem".into(), 365));
     }
 
     #[test]

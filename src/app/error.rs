@@ -37,6 +37,9 @@ pub enum StartError {
     /// Requests to other servers cannot be sent as it is configured.
     #[error("{0}")]
     Outbound(PortError),
+    /// The server's certificate or its key cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// The database cannot be used.
     #[error("{0}")]
     Database(PortError),
@@ -53,7 +56,7 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Storage(error) => error.is_configuration(),
-            Self::Outbound(_) => true,
+            Self::Outbound(_) | Self::Tls(_) => true,
             _ => false,
         }
     }

@@ -1,5 +1,6 @@
 //! A server in this process, and clients for it.
 
+pub(crate) mod authority;
 pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod cql;
@@ -85,6 +86,10 @@ impl Server {
 
     pub(crate) fn statsd_address(&self) -> std::net::SocketAddr {
         self.app.statsd_address().expect("the server listens for StatsD")
+    }
+
+    pub(crate) fn outbound(&self) -> std::sync::Arc<dyn earcon_ports::HttpClient> {
+        self.app.outbound()
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {

@@ -98,7 +98,7 @@ impl<N: Network> Inner<N> {
                 let attempt = self.attempt(&request, deadline).await;
                 match self.pause(&mut retry, &attempt, deadline) {
                     Some(pause) => {
-                        // A body that nobody reads holds a place.
+                        // A body that is not read holds a place.
                         drop(attempt);
                         sleep(pause).await;
                     }

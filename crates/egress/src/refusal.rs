@@ -1,4 +1,4 @@
-//! What was refused, by which rule, and what would allow it.
+//! A refused request: its target, the rule, and the setting that would allow it.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What is sent again, and when.
+//! Requests that are sent again, and when.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn failing(times: usize, headers: &'static [(&'static str, &'static str)]) -> Me
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_the_server_asks_for_is_kept() {
     for headers in [&[("retry-after", "7")][..], &[("retry-after", "Thu, 01 Jan 1970 00:00:07 GMT")]] {
-        // The tests' clock stands at the epoch; hyper would write the date of the machine's.
+        // The tests' clock shows the epoch; hyper would write the date of the machine's.
         let headers: &'static [_] = [headers, &[("date", "Thu, 01 Jan 1970 00:00:00 GMT")]].concat().leak();
         let network = failing(2, headers);
         let answer = network.client(ALLOW).send(repeated(Method::GET, URL, Repeat::IfIdempotent, 3)).await.unwrap();
