@@ -118,11 +118,29 @@ async fn an_open_body_holds_the_place_of_its_request() {
 }
 
 #[tokio::test]
-async fn connections_are_used_again_and_not_beyond_a_number() {
+async fn connections_are_used_again() {
     let network = network(|| answer(200, &[], b"x"));
     let client = network.client(ALLOW);
     for _ in 0..5 {
         client.send(limited(10)).await.unwrap();
     }
     assert_eq!(network.connections().len(), 1);
+}
+
+/// Requests to ever new servers must not leave a connection each.
+#[tokio::test]
+async fn connections_beyond_a_number_are_not_kept() {
+    let names: Vec<&'static str> = (0..12).map(|number| &*format!("host-{number}.example").leak()).collect();
+    let network = Memory::new(|_, _| answer(200, &[], b"x"));
+    let network = names.iter().fold(network, |network, name| network.name(name, &[&["10.0.0.1"]]));
+    let client = network.client(&["http://*.example"]);
+    let ask = async |name: &str| client.send(get(&format!("http://{name}/"))).await.unwrap();
+    for name in &names {
+        ask(name).await;
+    }
+    let made = network.connections().len();
+    ask(names[0]).await;
+    assert_eq!(network.connections().len(), made, "twice the number of requests at once is kept");
+    ask(names[11]).await;
+    assert_eq!(network.connections().len(), made + 1);
 }

@@ -27,6 +27,9 @@ use crate::settings::HttpSettings;
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 type Handler = dyn Fn(usize, Request<Bytes>) -> Option<Answer> + Send + Sync;
 
+/// The addresses of a name, one list a lookup.
+type Lookups = Vec<Vec<IpAddr>>;
+
 /// What happened on the network.
 #[derive(Default)]
 struct Seen {
@@ -38,7 +41,7 @@ struct Seen {
 /// A network in memory. Every address answers with the same handler.
 #[derive(Clone)]
 pub(super) struct Memory {
-    names: Arc<Mutex<HashMap<&'static str, Vec<Vec<IpAddr>>>>>,
+    names: Arc<Mutex<HashMap<&'static str, Lookups>>>,
     handler: Arc<Handler>,
     seen: Arc<Mutex<Seen>>,
 }
