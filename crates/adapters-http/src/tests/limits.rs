@@ -117,6 +117,15 @@ async fn an_open_body_holds_the_place_of_its_request() {
     client.open(limited(10)).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refused_url_waits_for_no_place() {
+    let network = network(|| parts(1, 1, Duration::ZERO));
+    let client = network.client(ALLOW);
+    let _held = (client.open(limited(10)).await.unwrap(), client.open(limited(10)).await.unwrap());
+    let refused = client.send(get("http://user:password@a.example/")).await.unwrap_err();
+    assert_eq!(refused.kind, HttpErrorKind::Refused, "{refused}");
+}
+
 #[tokio::test]
 async fn connections_are_used_again() {
     let network = network(|| answer(200, &[], b"x"));
