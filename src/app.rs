@@ -36,12 +36,13 @@ use crate::actors::context::Context;
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::config::Config;
-use crate::gateway::{NatsGateway, StatsdGateway, router};
+use crate::gateway::{Certificates, NatsGateway, StatsdGateway, TlsSettings, router};
 use crate::services::meanings::MeaningService;
 use earcon_accounts::Accounts;
 use earcon_adapters_embedded::EmbeddedStore;
+use earcon_adapters_http::OutboundHttp;
 use earcon_model::{Clock, WorkspaceId};
-use earcon_ports::PortError;
+use earcon_ports::{HttpClient, PortError};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// A running server.
@@ -54,6 +55,8 @@ pub struct App {
     clock: Arc<dyn Clock>,
     authorizer: Authorizer,
     meanings: MeaningService,
+    outbound: Arc<dyn HttpClient>,
+    certificate_watch: Option<JoinHandle<()>>,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<()>,
     nats: Option<NatsGateway>,
@@ -81,6 +84,9 @@ impl App {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let clock = overrides.clock.clone();
+        let (certificates, certificate_watch) = certificates(config).await?.unzip();
+        let outbound = OutboundHttp::new(&adapter_settings::http_settings(&config.outbound), clock.clone());
+        let outbound: Arc<dyn HttpClient> = Arc::new(outbound.map_err(StartError::Outbound)?);
         let authorizer = Authorizer::for_accounts(config.accounts.required);
         let opened = backends::open(config).await?;
         let accounts = accounts::open(config, &opened, clock.clone(), &authorizer).await?;
@@ -103,7 +109,7 @@ impl App {
         let nats = gateway::start_nats(config, &gateway, &opened).await?;
         let statsd = gateway::start_statsd(config, &gateway).await?;
         let routes = router(&gateway);
-        let server = tokio::spawn(gateway.serve(listener, routes));
+        let server = tokio::spawn(gateway.serve(listener, certificates, routes));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         if config.accounts.required {
             accounts::announce_owner_link(&accounts, address).await?;
@@ -120,6 +126,8 @@ impl App {
             clock,
             authorizer,
             meanings,
+            outbound,
+            certificate_watch,
             shutdown,
             server,
             nats,
@@ -144,6 +152,12 @@ impl App {
         self.address
     }
 
+    /// Its URL, for a browser on this machine.
+    pub fn url(&self) -> String {
+        let scheme = if self.certificate_watch.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/", self.address)
+    }
+
     /// The address it listens on for StatsD, if it does.
     pub fn statsd_address(&self) -> Option<SocketAddr> {
         self.statsd.as_ref().map(StatsdGateway::address)
@@ -164,6 +178,11 @@ impl App {
         self.meanings.clone()
     }
 
+    /// Requests to other servers, under the egress policy.
+    pub fn outbound(&self) -> Arc<dyn HttpClient> {
+        self.outbound.clone()
+    }
+
     /// A pass for a source inside the process.
     pub fn system_pass(&self, workspace: &WorkspaceId) -> WorkspacePass {
         self.authorizer.system(workspace)
@@ -182,7 +201,14 @@ impl App {
         let Self { node, directory, member, store, shutdown, server, nats, statsd, drain, meanings, .. } = self;
         // It holds the store, which closes when the last user is gone.
         drop(meanings);
-        let watches = [Some(self.upkeep), Some(self.accounts_upkeep), Some(self.clock_watch), self.creation, self.storage_watch];
+        let watches = [
+            Some(self.upkeep),
+            Some(self.accounts_upkeep),
+            Some(self.clock_watch),
+            self.certificate_watch,
+            self.creation,
+            self.storage_watch,
+        ];
         let _no_listeners = shutdown.send(true).is_err();
         watches.into_iter().flatten().for_each(|watch| watch.abort());
         let abort_server = server.abort_handle();
@@ -225,6 +251,15 @@ pub fn demo_data(data: &std::path::Path) -> PathBuf {
 /// does not answer.
 pub async fn migrate(cql: &crate::config::Cql) -> Result<Migrated, PortError> {
     earcon_adapters_cql::migrate(&adapter_settings::cql_settings(cql)).await
+}
+
+/// The certificate, and the task that reads it again when it changes. `None` without TLS.
+async fn certificates(config: &Config) -> Result<Option<(Certificates, JoinHandle<()>)>, StartError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let (certificate, key) = (tls.certificate.clone(), tls.key.clone());
+    let settings = TlsSettings { certificate, key, hsts_days: tls.hsts_days };
+    let (certificates, watch) = Certificates::open(settings).await.map_err(StartError::Tls)?;
+    Ok(Some((certificates, tokio::spawn(watch))))
 }
 
 /// Says which directory holds the data, and whether it was there.

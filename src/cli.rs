@@ -101,6 +101,8 @@ enum ClusterCommand {
         /// URL of any node of the cluster
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
         url: String,
+        #[command(flatten)]
+        trust: server::TrustArgs,
     },
 }
 
@@ -139,7 +141,7 @@ pub fn run() -> ExitCode {
         Command::Backfill(args) => files::backfill(cli.config.as_deref(), args),
         Command::Evaluate(command) => evaluate::evaluate(command),
         Command::Workspaces(command) => workspaces::run(&command),
-        Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
+        Command::Cluster(ClusterCommand::Status { url, trust }) => cluster::status(&url, &trust),
     }
 }
 

@@ -5,11 +5,13 @@ mod accounts;
 mod connections;
 mod distributed;
 mod limits;
+mod outbound;
 mod problem;
 mod reader;
 mod sections;
 mod statsd;
 mod time_zones;
+mod tls;
 mod workspaces;
 
 use std::path::Path;
@@ -21,11 +23,13 @@ pub use accounts::Accounts;
 pub use connections::Connections;
 pub use distributed::{Cluster, Consistency, Cql, Nats};
 pub use limits::{Limits, Memory};
+pub use outbound::Outbound;
 pub use problem::Problem;
 use reader::Reader;
 pub use sections::{Alerts, Backend, Ingest, Live, Log, LogBackend, Server, Sound, Storage, Streams};
 pub use statsd::Statsd;
 pub use time_zones::TimeZones;
+pub use tls::Tls;
 pub use workspaces::Workspaces;
 
 /// The default values. The file also documents every key.
@@ -36,6 +40,8 @@ const DEFAULTS: &str = include_str!("../config/default.toml");
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[tls]`; `None` without a certificate.
+    pub tls: Option<Tls>,
     /// `[connections]`
     pub connections: Connections,
     /// `[accounts]`
@@ -54,6 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[outbound]`
+    pub outbound: Outbound,
     /// `[statsd]`; `None` without an address.
     pub statsd: Option<Statsd>,
     /// `[streams]`
@@ -100,6 +108,7 @@ impl Config {
         let mut read = Reader::new(values);
         let config = Self {
             server: Server::read(&mut read),
+            tls: tls::tls(&mut read),
             connections: Connections::read(&mut read),
             accounts: Accounts::read(&mut read),
             storage: Storage::read(&mut read),
@@ -109,6 +118,7 @@ impl Config {
             workspaces: Workspaces::read(&mut read),
             limits: Limits::read(&mut read),
             ingest: Ingest::read(&mut read),
+            outbound: Outbound::read(&mut read),
             statsd: statsd::statsd(&mut read),
             streams: Streams::read(&mut read),
             alerts: Alerts::read(&mut read),
@@ -196,6 +206,29 @@ mod tests {
             let problems = load(&format!("[statsd]\n{toml}")).unwrap_err();
             assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), [key]);
         }
+    }
+
+    #[test]
+    fn each_wrong_exception_for_outbound_requests_is_reported() {
+        let toml =
+            "[outbound]\nallow = \"10.0.0.0/8, 10.1/8, ftp://a.example, idp.example.org:8443\"\nports = \"443, x\"";
+        let problems = load(toml).unwrap_err();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["outbound.allow", "outbound.allow", "outbound.ports"]);
+        assert!(problems[0].message.contains("10.1/8"), "{}", problems[0]);
+        let outbound = load("[outbound]\nallow = \"10.0.0.0/8\"").unwrap().outbound;
+        assert_eq!(outbound.egress, earcon_egress::Egress::new(vec![443], vec!["10.0.0.0/8".parse().unwrap()]));
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        assert_eq!(load("").unwrap().tls, None);
+        for toml in ["certificate = \"a.pem\"", "key = \"b.pem\""] {
+            let problems = load(&format!("[tls]\n{toml}")).unwrap_err();
+            assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["tls.key"]);
+        }
+        let both = load("[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"").unwrap().tls.unwrap();
+        assert_eq!((both.certificate, both.key, both.hsts_days), ("a.pem".into(), "b.pem".into(), 365));
     }
 
     #[test]

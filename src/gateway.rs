@@ -35,6 +35,7 @@ mod websocket;
 
 pub use assembly::{Gateway, Limits, Parts};
 pub use http::activity::Times;
+pub use http::certificates::{Certificates, TlsSettings};
 pub use http::hosts::Hosts;
 pub use http::room::Room;
 pub use ingest::statsd::{StatsdGateway, StatsdSettings};

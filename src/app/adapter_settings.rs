@@ -2,9 +2,10 @@
 
 use earcon_adapters_cql::CqlSettings;
 use earcon_adapters_embedded::EmbeddedSettings;
+use earcon_adapters_http::HttpSettings;
 use earcon_adapters_nats::NatsSettings;
 
-use crate::config::{self, Cql, Nats, Storage};
+use crate::config::{self, Cql, Nats, Outbound, Storage};
 
 /// Of the reserve that samples leave free, this part is left free by settings and history too.
 const KEPT_PART: u64 = 4;
@@ -23,6 +24,24 @@ pub(super) fn embedded_settings(storage: &Storage) -> EmbeddedSettings {
         log_segment_bytes: (storage.log_bytes / u64::from(SEGMENTS)).clamp(SMALLEST_SEGMENT, default.log_segment_bytes),
         log_segment_age: storage.log_age / SEGMENTS,
         ..default
+    }
+}
+
+/// For each request to another server that is under way, so many may wait.
+const WAITING: usize = 8;
+/// Most bytes of their bodies.
+const WAITING_BYTES: usize = 32 << 20;
+
+/// Where requests to other servers may go, and how many.
+pub(super) fn http_settings(outbound: &Outbound) -> HttpSettings {
+    HttpSettings {
+        egress: outbound.egress.clone(),
+        ca_file: outbound.ca_file.clone(),
+        connect: outbound.connect,
+        most: outbound.most,
+        most_per_host: outbound.most_per_host,
+        most_waiting: outbound.most.saturating_mul(WAITING),
+        waiting_bytes: WAITING_BYTES,
     }
 }
 

@@ -35,6 +35,12 @@ pub enum StartError {
     /// NATS cannot be used as it is configured.
     #[error("{0}")]
     Nats(PortError),
+    /// Requests to other servers cannot be sent as it is configured.
+    #[error("{0}")]
+    Outbound(PortError),
+    /// The server's certificate or its key cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// The database cannot be used.
     #[error("{0}")]
     Database(PortError),
@@ -52,7 +58,11 @@ pub enum StartError {
 impl StartError {
     /// Whether the configuration has to be changed.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Storage(error) if error.is_configuration())
+        match self {
+            Self::Storage(error) => error.is_configuration(),
+            Self::Outbound(_) | Self::Tls(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether the system refused to read or write a file of the data directory.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::output::{UNAVAILABLE, complain, say};
+use super::server::TrustArgs;
+use earcon_client::Trust;
 
 #[derive(Deserialize)]
 struct Cluster {
@@ -37,7 +39,11 @@ struct Workspace {
     history_lag: Option<u64>,
 }
 
-pub(super) fn status(url: &str) -> ExitCode {
+pub(super) fn status(url: &str, trust: &TrustArgs) -> ExitCode {
+    let trust = match trust.trust() {
+        Ok(trust) => trust,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -45,10 +51,16 @@ pub(super) fn status(url: &str) -> ExitCode {
             return ExitCode::from(UNAVAILABLE);
         }
     };
-    match runtime.block_on(fetch(url)) {
+    match runtime.block_on(fetch(url, &trust)) {
         Ok(cluster) => {
             say(table(&cluster).trim_end());
             if healthy(&cluster) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) if Trust::refused(&error) => {
+            complain(&format!(
+                "the certificate of {url} is not trusted; --ca-file names a file of authorities to trust"
+            ));
+            ExitCode::from(UNAVAILABLE)
         }
         Err(error) => {
             complain(&format!("{url} does not answer: {error}. Give the URL of a running node with --url"));
@@ -57,8 +69,11 @@ pub(super) fn status(url: &str) -> ExitCode {
     }
 }
 
-async fn fetch(url: &str) -> Result<Cluster, reqwest::Error> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+async fn fetch(url: &str, trust: &Trust) -> Result<Cluster, reqwest::Error> {
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .tls_backend_preconfigured((*trust.config()).clone())
+        .build()?;
     let url = format!("{}/api/v1/cluster", url.trim_end_matches('/'));
     client.get(url).send().await?.error_for_status()?.json().await
 }

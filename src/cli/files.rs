@@ -10,6 +10,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::output::{DATA, UNAVAILABLE, USAGE, complain, say};
+use super::server::TrustArgs;
 use crate::config::Config;
 use crate::sources::admissible::{SampleTimes, would_refuse};
 use crate::sources::chunks::{FileError, any_sample, preview};
@@ -80,6 +81,8 @@ struct Destination {
     /// URL of the server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
     url: String,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// The workspace to send to
     #[arg(long, value_name = "NAME", default_value = "local", value_parser = |text: &str| WorkspaceId::new(text))]
     workspace: WorkspaceId,
@@ -143,12 +146,17 @@ fn run(
             return ExitCode::from(UNAVAILABLE);
         }
     };
+    let trust = match destination.trust.trust() {
+        Ok(trust) => trust,
+        Err(code) => return code,
+    };
     for file in files {
         let name = if files.len() > 1 { format!("{}: ", file.display()) } else { String::new() };
-        let Destination { url, workspace } = destination;
+        let Destination { url, workspace, .. } = destination;
         let (url, workspace, table) = (url.clone(), workspace.clone(), table.options(file));
-        match runtime.block_on(replay::run(ReplayOptions { file: file.clone(), table, speed, url, workspace, arrival }))
-        {
+        let (file, trust) = (file.clone(), trust.clone());
+        let options = ReplayOptions { file, table, speed, url, trust, workspace, arrival };
+        match runtime.block_on(replay::run(options)) {
             Ok(summary) => {
                 say(&format!("{name}{summary}"));
                 if summary.interrupted {

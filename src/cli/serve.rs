@@ -85,7 +85,7 @@ async fn start_feed(app: &App) -> Result<tokio::task::JoinHandle<()>, StartError
 }
 
 fn announce(app: &App, demo: bool) {
-    let url = format!("http://{}/", app.address());
+    let url = app.url();
     if demo {
         say(&format!("Earcon monitors this machine. Open {url} and press Listen to hear it. Ctrl-C stops."));
     } else {

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use earcon_client::Client;
 
 use super::output::say;
-use super::server::{block_on, failed};
+use super::server::{TrustArgs, block_on, failed};
 use earcon_model::WorkspaceId;
 
 #[derive(Subcommand)]
@@ -19,18 +19,26 @@ pub(super) enum WorkspacesCommand {
         /// URL of the server
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
         url: String,
+        #[command(flatten)]
+        trust: TrustArgs,
     },
     /// List the names of all workspaces, one a line
     List {
         /// URL of the server
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
         url: String,
+        #[command(flatten)]
+        trust: TrustArgs,
     },
 }
 
 pub(super) fn run(command: &WorkspacesCommand) -> ExitCode {
-    let (WorkspacesCommand::Create { url, .. } | WorkspacesCommand::List { url }) = command;
-    let client = match Client::new(url) {
+    let (WorkspacesCommand::Create { url, trust, .. } | WorkspacesCommand::List { url, trust }) = command;
+    let trust = match trust.trust() {
+        Ok(trust) => trust,
+        Err(code) => return code,
+    };
+    let client = match Client::trusting(url, trust) {
         Ok(client) => client,
         Err(error) => return failed(&error),
     };

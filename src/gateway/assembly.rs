@@ -16,6 +16,7 @@ use crate::gateway::events::groups::FollowerGroups;
 use crate::gateway::events::snapshots::Snapshots;
 use crate::gateway::events::state::{EventsParts, EventsState};
 use crate::gateway::http::activity::Times;
+use crate::gateway::http::certificates::Certificates;
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::room::{Budget, Room};
 use crate::gateway::http::serve::serve;
@@ -174,9 +175,9 @@ impl Gateway {
         }
     }
 
-    /// Serves these routes over HTTP until the shutdown.
-    pub async fn serve(self, listener: TcpListener, routes: Router) {
+    /// Serves these routes over HTTP until the shutdown, with TLS if there is a certificate.
+    pub async fn serve(self, listener: TcpListener, tls: Option<Certificates>, routes: Router) {
         let shutdown = self.shared.shutdown.clone();
-        serve(listener, routes, self.room, self.times, shutdown).await;
+        serve(listener, tls, routes, self.room, self.times, shutdown).await;
     }
 }

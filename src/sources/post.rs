@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::SourceSample;
 use crate::live::wire::WireTooOld;
+use earcon_client::Trust;
 use earcon_model::{Arrival, Labels, WorkspaceId};
 
 mod error;
@@ -106,17 +107,18 @@ enum Attempt {
 
 impl Poster {
     /// A poster to the server at `url`, such as `http://127.0.0.1:8080`. The scheme is optional.
-    /// `arrival` is the kind of the samples: live or history.
+    /// Of an `https` URL, the certificate must be from an authority of `trust`. `arrival` is the kind of the samples: live or history.
     ///
     /// # Errors
     /// The URL cannot be used.
-    pub fn new(url: &str, workspace: &WorkspaceId, arrival: Arrival) -> Result<Self, PostError> {
+    pub fn new(url: &str, trust: &Trust, workspace: &WorkspaceId, arrival: Arrival) -> Result<Self, PostError> {
         let server = parse_server_url(url)?;
         // Ignores proxies of the environment: the server is in the same network.
         let client = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
+            .tls_backend_preconfigured((*trust.config()).clone())
             .build()
             .map_err(PostError::Client)?;
         let mut endpoint = server.clone();
@@ -171,6 +173,9 @@ impl Poster {
         let request = self.client.post(self.endpoint.clone()).header("content-type", "application/json").body(body);
         let response = match request.send().await {
             Ok(response) => response,
+            Err(error) if Trust::refused(&error) => {
+                return Err(PostError::Untrusted { url: self.server.clone(), reason: root_cause(&error) });
+            }
             Err(error) => return Ok(Attempt::Failed(self.unreachable(&error))),
         };
         let status = response.status();
@@ -235,13 +240,12 @@ fn parse_server_url(text: &str) -> Result<Url, PostError> {
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url = Url::parse(&full).map_err(|error| refuse(&error.to_string()))?;
     match url.scheme() {
-        "http" if url.has_host() => {
+        "http" | "https" if url.has_host() => {
             url.set_query(None);
             url.set_fragment(None);
             Ok(url)
         }
-        "https" => Err(refuse("https is not supported here")),
-        _ => Err(refuse("its scheme is not http")),
+        _ => Err(refuse("its scheme is neither http nor https")),
     }
 }
 

@@ -19,6 +19,7 @@ use super::batcher::Batcher;
 use super::chunks::{FileError, Portion, read_ahead};
 use super::post::{PostError, Poster, Receipt};
 use crate::live::wire::WireTooOld;
+use earcon_client::Trust;
 use earcon_model::wording::counted;
 use earcon_model::{Arrival, WorkspaceId};
 use earcon_tables::TableOptions;
@@ -46,6 +47,8 @@ pub struct ReplayOptions {
     pub speed: f64,
     /// The server, such as `http://127.0.0.1:8080`.
     pub url: String,
+    /// Whose certificates are trusted, if the URL begins with `https`.
+    pub trust: Trust,
     /// The workspace that gets the samples.
     pub workspace: WorkspaceId,
     /// Whether the samples are live or history.
@@ -154,7 +157,7 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
         return Err(ReplayError::Speed(options.speed));
     }
     let summary = Summary::default();
-    let poster = Poster::new(&options.url, &options.workspace, options.arrival)
+    let poster = Poster::new(&options.url, &options.trust, &options.workspace, options.arrival)
         .map_err(|error| ReplayError::Post { error, summary: summary.clone() })?;
     let (file, size) = open(&options.file)?;
     let most = if options.arrival == Arrival::Backfill { HISTORY_SAMPLES } else { BATCH_SAMPLES };

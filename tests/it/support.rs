@@ -1,5 +1,6 @@
 //! A server in this process, and clients for it.
 
+pub(crate) mod authority;
 pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod cql;
@@ -89,6 +90,10 @@ impl Server {
 
     pub(crate) fn accounts(&self) -> &earcon_accounts::Accounts {
         self.app.accounts()
+    }
+
+    pub(crate) fn outbound(&self) -> std::sync::Arc<dyn earcon_ports::HttpClient> {
+        self.app.outbound()
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {

@@ -7,6 +7,7 @@ use reqwest::Url;
 use crate::error::{Error, root_cause};
 use crate::follow::Follow;
 use crate::sound::{Listen, Ogg};
+use crate::trust::Trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -15,21 +16,35 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Client {
     pub(crate) http: reqwest::Client,
     base: Url,
+    pub(crate) trust: Trust,
     pub(crate) timeout: Duration,
 }
 
 impl Client {
     /// Creates a client of the server at `url`, such as `http://127.0.0.1:7070`.
-    /// The scheme `http://` is optional. No request is sent yet.
+    /// The scheme `http://` is optional. Of an `https://` address, the certificate must be from a
+    /// public authority; see [`Self::trusting`]. No request is sent yet.
     ///
     /// # Errors
-    /// If the URL is invalid or its scheme is not `http`.
+    /// If the URL is invalid, or its scheme is neither `http` nor `https`.
     pub fn new(url: &str) -> Result<Self, Error> {
+        Self::trusting(url, Trust::public()?)
+    }
+
+    /// The same with these certificate authorities.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn trusting(url: &str, trust: Trust) -> Result<Self, Error> {
         let base = base_of(url)?;
         // Proxies from the environment are ignored: the server is usually on the local network.
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tls_backend_preconfigured((*trust.config()).clone())
+            .build();
         let http = http.map_err(|error| Error::Url { url: url.to_owned(), reason: root_cause(&error) })?;
-        Ok(Self { http, base, timeout: Duration::from_secs(30) })
+        Ok(Self { http, base, trust, timeout: Duration::from_secs(30) })
     }
 
     /// Sets the timeout of one request. The default is 30 seconds. Streams have no timeout.
@@ -113,13 +128,12 @@ fn base_of(text: &str) -> Result<Url, Error> {
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url = Url::parse(&full).map_err(|error| refuse(&error.to_string()))?;
     match url.scheme() {
-        "http" if url.has_host() => {
+        "http" | "https" if url.has_host() => {
             url.set_query(None);
             url.set_fragment(None);
             Ok(url)
         }
-        "https" => Err(refuse("https is not supported, because the server has no TLS yet")),
-        _ => Err(refuse("its scheme is not http")),
+        _ => Err(refuse("its scheme is neither http nor https")),
     }
 }
 
@@ -132,12 +146,14 @@ mod tests {
         let local = Client::new("127.0.0.1:7070").unwrap().workspace("local");
         assert_eq!(local.endpoint(&["kpis", "a"]).as_str(), "http://127.0.0.1:7070/api/v1/workspaces/local/kpis/a");
         let behind = Client::new("http://host/earcon/?x=1").unwrap().workspace("a/../b");
+        let encrypted = Client::new("https://host:8443").unwrap().workspace("local");
+        assert_eq!(encrypted.socket_endpoint(&["events"]), "wss://host:8443/api/v1/workspaces/local/events");
         assert_eq!(behind.socket_endpoint(&["events"]), "ws://host/earcon/api/v1/workspaces/a%2F..%2Fb/events");
     }
 
     #[test]
     fn unsupported_urls_are_refused() {
-        for url in ["https://host", "ftp://host", "http://", ""] {
+        for url in ["ftp://host", "http://", ""] {
             assert!(matches!(Client::new(url), Err(Error::Url { .. })), "{url}");
         }
     }

@@ -7,11 +7,17 @@ use crate::message::DecodeError;
 /// The reason why a call failed. Each message contains the server's URL.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL is invalid, or its scheme is not `http`.
+    /// The URL is invalid, or its scheme is neither `http` nor `https`.
     #[error("{url:?} is not a server's URL: {reason}; write it like http://127.0.0.1:7070")]
     Url {
         /// The given text.
         url: String,
+        /// The reason.
+        reason: String,
+    },
+    /// Certificates of authorities cannot be used.
+    #[error("the certificates of authorities cannot be used: {reason}")]
+    Trust {
         /// The reason.
         reason: String,
     },
@@ -21,6 +27,14 @@ pub enum Error {
         /// The server's URL.
         url: String,
         /// The cause.
+        reason: String,
+    },
+    /// The server's certificate is not trusted. It may be another server.
+    #[error("the certificate of {url} is not trusted ({reason})")]
+    Untrusted {
+        /// The server's URL.
+        url: String,
+        /// The reason.
         reason: String,
     },
     /// The server refused the request.
@@ -59,7 +73,11 @@ impl Error {
         match self {
             Error::Unreachable { .. } => true,
             Error::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
-            Error::Url { .. } | Error::NotEarcon { .. } | Error::Decode { .. } => false,
+            Error::Url { .. }
+            | Error::Trust { .. }
+            | Error::Untrusted { .. }
+            | Error::NotEarcon { .. }
+            | Error::Decode { .. } => false,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::client::Workspace;
 use crate::error::{Error, root_cause};
+use crate::trust::Trust;
 
 /// Upper limit for `Retry-After`. Longer values are cut to this limit.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -22,12 +23,18 @@ impl Workspace {
         Error::Unreachable { url: self.url(), reason }
     }
 
+    /// The error for a connection that was not made, or broke.
+    pub(crate) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> Error {
+        let reason = root_cause(error);
+        if Trust::refused(error) { Error::Untrusted { url: self.url(), reason } } else { self.unreachable(reason) }
+    }
+
     /// Sends a request whose response body may be endless. The timeout covers the head only.
     pub(crate) async fn open(&self, request: RequestBuilder) -> Result<Response, Error> {
         let sending = tokio::time::timeout(self.client.timeout, request.send()).await;
         match sending {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.unreachable(root_cause(&error))),
+            Ok(Err(error)) => Err(self.broken(&error)),
             Err(_) => Err(self.unreachable("it did not answer in time".to_owned())),
         }
     }

@@ -16,6 +16,7 @@ mod query;
 mod sentence;
 mod series;
 mod sound;
+mod trust;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Feedback, FeedbackOutcome, Peak, Reason};
 pub use backoff::Backoff;
@@ -32,3 +33,4 @@ pub use query::{AnomaliesQuery, AnomalyPage, History, HistoryQuery, HistorySerie
 pub use sentence::sentence;
 pub use series::{Features, Kpi, Labels, ScoredSample, Series, SeriesSamples, SeriesState, Warming};
 pub use sound::{Cue, Listen, Listening, Ogg, Packet, Sound, SoundConfig, Voice};
+pub use trust::Trust;

@@ -1,5 +1,5 @@
-//! The ports: traits through which the actors use storage, messaging and other nodes. Each has a
-//! contract suite (`earcon-contract`) that every adapter runs.
+//! The ports: traits through which the server uses storage, messaging, other nodes and servers of
+//! others. Each that has several adapters has a contract suite (`earcon-contract`) that they run.
 //!
 //! Every method that touches tenant data takes a [`WorkspacePass`](earcon_tenancy::WorkspacePass)
 //! and sees only that workspace. Accounts are no workspace's data: their methods take an
@@ -11,6 +11,7 @@ mod audit_log;
 mod epochs;
 mod error;
 mod event_log;
+mod http_client;
 mod meta_store;
 mod node_transport;
 mod publisher;
@@ -24,6 +25,9 @@ pub use audit_log::{AuditLine, AuditLog};
 pub use epochs::{EpochStart, Epochs};
 pub use error::{ErrorKind, PortError};
 pub use event_log::{EventLog, Followed, Following, LogHead, OPENING_RECORD, Page, SharedLog};
+pub use http_client::{
+    HttpAnswer, HttpBody, HttpClient, HttpError, HttpErrorKind, HttpLimits, HttpRequest, Repeat, origin,
+};
 pub use meta_store::{DELETING_RECORD, MetaRecord, MetaStore, Revision};
 pub use node_transport::{IncomingRequest, NodeTransport, TransportError};
 pub use publisher::{Connection, Publication, Publisher};

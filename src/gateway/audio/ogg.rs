@@ -38,7 +38,10 @@ pub(crate) async fn listen(
         (header::REFERRER_POLICY.as_str(), "no-referrer".to_owned()),
         (header::CONTENT_SECURITY_POLICY.as_str(), POLICY.to_owned()),
     ];
-    let answer = headers.into_response();
+    let mut answer = headers.into_response();
+    if let Some(hsts) = peer.hsts() {
+        answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
     if method == Method::HEAD {
         return Ok(answer);
     }

@@ -1,4 +1,4 @@
-//! A TCP connection that hyper serves until a handler takes it over.
+//! A connection that hyper serves until a handler takes it over.
 //!
 //! hyper gives a connection away only as the answer to an upgrade. An endless answer to many
 //! clients needs the socket as well: its handler takes the connection, writes the head itself, and
@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::activity::{Activity, Phase, Times};
+use super::line::Line;
 use super::outlet::Outlet;
 use super::room::Seat;
 use super::unread::replacement;
@@ -79,10 +79,15 @@ impl Peer {
         &self.shared.times
     }
 
+    /// What answers say about later connections. `None` without TLS.
+    pub(crate) fn hsts(&self) -> Option<&HeaderValue> {
+        self.shared.outlet.line().hsts()
+    }
+
     /// Writes a last answer past hyper, if no other one has begun. It is not waited for.
     pub(crate) fn dismiss(&self, answer: &[u8]) {
         if let Some(outlet) = self.take() {
-            let _gone = outlet.tcp().try_write(answer).is_err();
+            let _gone = outlet.line().try_write(&[IoSlice::new(answer)]).is_err();
         }
     }
 
@@ -116,11 +121,11 @@ pub(crate) fn endless_head(headers: &HeaderMap, now_ms: i64) -> Bytes {
 }
 
 impl Connection {
-    /// A connection, and the client that requests of it come from.
-    pub(crate) fn new(tcp: TcpStream, address: SocketAddr, seat: Seat, times: Times) -> (Self, Peer) {
+    /// A connection that began then, and the client that requests of it come from.
+    pub(crate) fn new(line: Line, address: SocketAddr, seat: Seat, began: Instant, times: Times) -> (Self, Peer) {
         let shared = Arc::new(Shared {
-            outlet: Arc::new(Outlet::seated(tcp, seat)),
-            activity: Activity::new(Instant::now()),
+            outlet: Arc::new(Outlet::seated(line, seat)),
+            activity: Activity::new(began),
             times,
             taken: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
@@ -139,20 +144,26 @@ impl Connection {
         self.shared.times
     }
 
-    fn write_with(
+    fn write(&mut self, context: &mut Context<'_>, length: usize, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.drive(context, length, |line| line.try_write(slices))
+    }
+
+    /// Writes, and waits until the socket takes something. Of a connection that a handler has
+    /// taken, it does nothing and says `done`.
+    fn drive<T>(
         &mut self,
         context: &mut Context<'_>,
-        length: usize,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
+        done: T,
+        write: impl Fn(&Line) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
         if self.shared.is_taken() {
-            return Poll::Ready(Ok(length));
+            return Poll::Ready(Ok(done));
         }
         loop {
-            match write(self.shared.outlet.tcp()) {
+            match write(self.shared.outlet.line()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.shared.blocked.store(true, Ordering::Release);
-                    if self.shared.outlet.tcp().poll_write_ready(context)?.is_pending() {
+                    if self.shared.outlet.line().tcp().poll_write_ready(context)?.is_pending() {
                         ready!(self.poll_stuck(context));
                         return Poll::Ready(Err(ErrorKind::TimedOut.into()));
                     }
@@ -173,12 +184,13 @@ impl Connection {
             return false;
         }
         let has_line = self.shared.has_line.load(Ordering::Acquire);
-        let Some(answer) = replacement(bytes, has_line) else { return false };
+        let hsts = self.shared.outlet.line().hsts();
+        let Some(answer) = replacement(bytes, has_line, hsts) else { return false };
         if self.shared.taken.swap(true, Ordering::AcqRel) {
             return false;
         }
         // It is small, so that a socket takes it at once or not at all.
-        let _gone = self.shared.outlet.tcp().try_write(answer.as_bytes()).is_err();
+        let _gone = self.shared.outlet.line().try_write(&[IoSlice::new(answer.as_bytes())]).is_err();
         true
     }
 
@@ -198,7 +210,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = ready!(poll_read(self.shared.outlet.tcp(), context, buffer));
+        let read = ready!(self.shared.outlet.line().poll_read(context, buffer));
         let arrived = &buffer.filled()[before..];
         if !arrived.is_empty() {
             if self.shared.activity.advance(Phase::Idle, Phase::Head, Instant::now()) {
@@ -212,23 +224,12 @@ impl AsyncRead for Connection {
     }
 }
 
-/// Reads from a connection that is shared.
-pub(crate) fn poll_read(tcp: &TcpStream, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-    loop {
-        ready!(tcp.poll_read_ready(context))?;
-        match tcp.try_read_buf(buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            read => return Poll::Ready(read.map(|_| ())),
-        }
-    }
-}
-
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.replace_answer(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        self.write_with(context, bytes.len(), |tcp| tcp.try_write(bytes))
+        self.write(context, bytes.len(), &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -240,19 +241,19 @@ impl AsyncWrite for Connection {
         if slices.first().is_some_and(|first| self.replace_answer(first)) {
             return Poll::Ready(Ok(length));
         }
-        self.write_with(context, length, |tcp| tcp.try_write_vectored(slices))
+        self.write(context, length, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.drive(context, (), Line::try_flush)
     }
 
     /// hyper drops the connection next, which closes it.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
     }
 }

@@ -1,4 +1,4 @@
-//! The write side of a TCP connection that several tasks write to.
+//! The write side of a connection that several tasks write to.
 //!
 //! Pieces go straight into the socket. Pieces that the socket does not take at once wait here, so
 //! that no piece is cut by another one. A writer that must not queue more asks for
@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, Bytes};
-use tokio::net::TcpStream;
 
 use super::frames::Frames;
+use super::line::Line;
 use super::room::Seat;
 
 /// Most pieces of one system call.
@@ -57,7 +57,7 @@ impl Piece<'_> {
 /// A connection and the bytes that wait for its socket.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    tcp: TcpStream,
+    line: Line,
     waiting: Mutex<Frames>,
     /// The connection's place, which is free again when its socket is closed.
     _seat: Option<Seat>,
@@ -66,18 +66,18 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// The write side of this connection. Nothing waits.
     #[cfg(test)]
-    pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, waiting: Mutex::default(), _seat: None }
+    pub(crate) fn new(tcp: tokio::net::TcpStream) -> Self {
+        Self { line: Line::Plain(tcp), waiting: Mutex::default(), _seat: None }
     }
 
     /// The same for a connection that has a place.
-    pub(crate) fn seated(tcp: TcpStream, seat: Seat) -> Self {
-        Self { tcp, waiting: Mutex::default(), _seat: Some(seat) }
+    pub(crate) fn seated(line: Line, seat: Seat) -> Self {
+        Self { line, waiting: Mutex::default(), _seat: Some(seat) }
     }
 
     /// The connection, for reading.
-    pub(crate) fn tcp(&self) -> &TcpStream {
-        &self.tcp
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// Writes without waiting, behind what waits already. What the socket does not take waits.
@@ -94,7 +94,7 @@ impl Outlet {
         for piece in rest {
             waiting.push(piece.behind(std::mem::take(&mut cut)));
         }
-        Ok(state(&waiting))
+        Ok(self.state(&waiting))
     }
 
     /// Tries to write what waits.
@@ -111,7 +111,7 @@ impl Outlet {
     /// When the connection has ended.
     pub(crate) async fn flush(&self) -> Result<(), Gone> {
         while self.try_flush()? == Sent::Waiting {
-            self.tcp.writable().await.map_err(|_| Gone)?;
+            self.line.tcp().writable().await.map_err(|_| Gone)?;
         }
         Ok(())
     }
@@ -126,7 +126,11 @@ impl Outlet {
             }
             waiting.advance(written);
         }
-        Ok(Sent::All)
+        match self.line.try_flush() {
+            Ok(()) => Ok(Sent::All),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Sent::Waiting),
+            Err(_) => Err(Gone),
+        }
     }
 
     /// Writes what the socket takes at once. Returns the pieces that are left, and how many bytes
@@ -160,11 +164,7 @@ impl Outlet {
     /// 0 if the socket takes nothing now.
     fn try_write(&self, slices: &[IoSlice<'_>]) -> Result<usize, Gone> {
         loop {
-            let written = match slices {
-                [one] => self.tcp.try_write(one),
-                several => self.tcp.try_write_vectored(several),
-            };
-            return match written {
+            return match self.line.try_write(slices) {
                 Ok(0) => Err(Gone),
                 Ok(written) => Ok(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
@@ -174,13 +174,13 @@ impl Outlet {
         }
     }
 
+    fn state(&self, waiting: &Frames) -> Sent {
+        if waiting.has_remaining() || self.line.is_waiting() { Sent::Waiting } else { Sent::All }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Frames> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn state(waiting: &Frames) -> Sent {
-    if waiting.has_remaining() { Sent::Waiting } else { Sent::All }
 }
 
 /// The connection as a stream of bytes to write: each write is taken whole, and waits if it must.
@@ -199,11 +199,12 @@ impl io::Write for &Outlet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::encrypted;
     use super::*;
     use std::net::Ipv4Addr;
     use std::sync::Arc;
-    use tokio::io::AsyncReadExt;
-    use tokio::net::TcpListener;
+    use tokio::io::{AsyncRead, AsyncReadExt};
+    use tokio::net::{TcpListener, TcpStream};
 
     async fn pair() -> (Arc<Outlet>, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -217,9 +218,7 @@ mod tests {
         (0..length).map(|at| (number + at) as u8).collect::<Vec<_>>().into()
     }
 
-    #[tokio::test]
-    async fn pieces_that_wait_arrive_whole_and_in_order() {
-        let (outlet, mut client) = pair().await;
+    async fn pieces_that_wait_arrive(outlet: Arc<Outlet>, mut client: impl AsyncRead + Unpin) {
         let mut expected = Vec::new();
         let mut waited = 0;
         for number in 0..2_000 {
@@ -236,6 +235,36 @@ mod tests {
         client.read_to_end(&mut read).await.unwrap();
         assert_eq!(flushing.await.unwrap(), Ok(()));
         assert!(read == expected, "{} of {} bytes, or another order", read.len(), expected.len());
+    }
+
+    #[tokio::test]
+    async fn pieces_that_wait_arrive_whole_and_in_order() {
+        let (outlet, client) = pair().await;
+        pieces_that_wait_arrive(outlet, client).await;
+    }
+
+    #[tokio::test]
+    async fn pieces_that_wait_arrive_whole_and_in_order_over_tls() {
+        let (line, client) = encrypted::tests::pair().await;
+        let line = Line::Encrypted(Box::new(line));
+        pieces_that_wait_arrive(Arc::new(Outlet { line, waiting: Mutex::default(), _seat: None }), client).await;
+    }
+
+    /// The last record of a piece may wait inside of TLS although every byte was taken.
+    #[tokio::test]
+    async fn bytes_that_wait_inside_of_tls_are_reported_and_flushed() {
+        let (line, mut client) = encrypted::tests::pair().await;
+        let outlet = Outlet { line: Line::Encrypted(Box::new(line)), waiting: Mutex::default(), _seat: None };
+        let bytes = Bytes::from_static(&[7; 16_000]);
+        let mut sent = 0;
+        while !outlet.line.is_waiting() {
+            sent += bytes.len();
+            outlet.send(&[Piece::Shared(&bytes)]).unwrap();
+        }
+        assert_eq!((outlet.try_flush(), outlet.send(&[])), (Ok(Sent::Waiting), Ok(Sent::Waiting)));
+        let mut read = vec![0; sent];
+        let (flushed, all) = tokio::join!(outlet.flush(), client.read_exact(&mut read));
+        assert_eq!((flushed, all.unwrap(), outlet.line.is_waiting()), (Ok(()), sent, false));
     }
 
     #[tokio::test]

@@ -26,7 +26,6 @@ use super::ending::{Ended, close_frame};
 use super::progress::{Position, Progress};
 use super::pulse::{Beat, Pulse};
 use crate::gateway::http::activity::{Pace, Times};
-use crate::gateway::http::connection::poll_read;
 use crate::gateway::http::outlet::{Gone, Outlet, Piece, Sent};
 use crate::gateway::http::room::{Budget, Reservation};
 use crate::live::MessageFrame;
@@ -202,11 +201,11 @@ impl Socket {
             self.outlet.flush().await?;
             let mut thrown_away = vec![0; DRAIN];
             loop {
-                match self.outlet.tcp().try_read(&mut thrown_away) {
+                match self.outlet.line().tcp().try_read(&mut thrown_away) {
                     Ok(0) => break,
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock && linger => {
-                        self.outlet.tcp().readable().await.map_err(|_| Gone)?;
+                        self.outlet.line().tcp().readable().await.map_err(|_| Gone)?;
                     }
                     Err(_) => break,
                 }
@@ -321,7 +320,7 @@ fn lock(unfinished: &Mutex<Unfinished>) -> MutexGuard<'_, Unfinished> {
 impl AsyncRead for Shared {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(poll_read(self.outlet.tcp(), context, buffer))?;
+        ready!(self.outlet.line().poll_read(context, buffer))?;
         let mut unfinished = lock(&self.unfinished);
         unfinished.arrived(&buffer.filled()[before..]);
         if unfinished.add(buffer.filled().len() - before) {

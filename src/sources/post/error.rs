@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 /// Why samples could not be delivered. Each message suggests a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// The URL is invalid, or its scheme is not `http`.
+    /// The URL is invalid, or its scheme is neither `http` nor `https`.
     #[error("{url:?} is not the URL of a server: {reason}; use a URL such as http://127.0.0.1:8080")]
     Url {
         /// The URL as given.
@@ -19,6 +19,14 @@ pub enum PostError {
         /// The server.
         url: String,
         /// The cause of the last failure.
+        reason: String,
+    },
+    /// The server's certificate is not trusted. It may be another server.
+    #[error("the certificate of {url} is not trusted ({reason}); --ca-file names a file of authorities to trust")]
+    Untrusted {
+        /// The server.
+        url: String,
+        /// The reason.
         reason: String,
     },
     /// The server refuses the samples, and a retry did not or would not help.

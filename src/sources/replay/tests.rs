@@ -56,6 +56,7 @@ fn file_of(text: &str) -> tempfile::NamedTempFile {
 
 fn options(file: &Path, url: &str, speed: f64) -> ReplayOptions {
     ReplayOptions {
+        trust: earcon_client::Trust::public().unwrap(),
         file: file.to_owned(),
         table: TableOptions::new(earcon_tables::name_from(&file.file_stem().unwrap().to_string_lossy())),
         speed,
@@ -150,6 +151,6 @@ async fn errors_are_reported_with_a_remedy() {
     assert!(failure(Path::new("absent.csv"), &closed, 0.0).await.contains("cannot open absent.csv"));
     assert!(failure(&std::env::temp_dir(), &closed, 0.0).await.contains("cannot open"));
     assert!(failure(file.path(), &closed, -1.0).await.contains("speed must be 0"));
-    assert!(failure(file.path(), "https://x", 0.0).await.contains("https is not supported"));
+    assert!(failure(file.path(), "ftp://x", 0.0).await.contains("neither http nor https"));
     assert!(failure(file_of("").path(), &closed, 0.0).await.contains("the file is empty"));
 }

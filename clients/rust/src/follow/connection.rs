@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::cursor::{Cursor, Step};
 use super::{Follow, Since, Update};
@@ -210,7 +210,10 @@ pub(crate) async fn connect(
             request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
         }
         let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
-        let made = timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), true)).await;
+        // It is used for wss:// addresses only.
+        let tls = Connector::Rustls(workspace.client.trust.config());
+        let connecting = connect_async_tls_with_config(request, Some(config), true, Some(tls));
+        let made = timeout(CONNECT_TIMEOUT, connecting).await;
         return match made {
             Ok(Ok((socket, _))) => Ok(socket),
             Ok(Err(tungstenite::Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))))
@@ -226,7 +229,7 @@ pub(crate) async fn connect(
                 error @ (tungstenite::Error::Io(_)
                 | tungstenite::Error::ConnectionClosed
                 | tungstenite::Error::Protocol(_)),
-            )) => Err(workspace.unreachable(root_cause(&error))),
+            )) => Err(workspace.broken(&error)),
             Ok(Err(error)) => Err(not_earcon(root_cause(&error))),
             Err(_) => Err(workspace.unreachable("it did not answer in time".to_owned())),
         };
