@@ -2,6 +2,7 @@
 
 mod deletion;
 mod grouping;
+mod growth;
 mod recovery;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};

@@ -91,7 +91,7 @@ pub(super) struct IncidentState {
     /// `None` while it gathers members and has not been reported.
     pub(super) reported: Option<Reported>,
     dirty: bool,
-    /// Members were deleted, which is reported at once.
+    /// Members were deleted or have left, which is reported at once.
     erased: bool,
 }
 
@@ -172,6 +172,32 @@ impl IncidentState {
     pub(super) fn is_outgrown_by(&self, member: &Member, settings: &IncidentSettings) -> bool {
         let later = member.opened_at_ms > self.incident.opened_at_ms.saturating_add(settings.settle_ms);
         later && bits(member.peak_score).sqrt() > self.incident.surprise.sqrt() + OUTGROWN
+    }
+
+    /// Whether the anomaly of a listed member has grown, after the incident was complete, so far
+    /// beyond all others in it that people have to hear of it on its own. A member that is here
+    /// because of its KPI or as a companion belongs to the event.
+    pub(super) fn is_outgrown_within(
+        &self,
+        index: Option<u16>,
+        anomaly: &Anomaly,
+        settings: &IncidentSettings,
+    ) -> bool {
+        let Some(place) = index.map(usize::from) else { return false };
+        let Some(member) = self.incident.members.get(place) else { return false };
+        let loose = matches!(member.link, Link::Shared(_) | Link::Burst | Link::Overflow) && !member.acknowledged;
+        let others = || self.incident.members.iter().enumerate().filter(|(other, _)| *other != place);
+        let alone = others().all(|(_, other)| other.kpi != member.kpi);
+        let later = anomaly.peak_at_ms > self.incident.opened_at_ms.saturating_add(settings.settle_ms);
+        let surprise = self.surprise_of(others().map(|(_, other)| other));
+        loose && alone && later && surprise > 0.0 && bits(anomaly.peak_score).sqrt() > surprise.sqrt() + OUTGROWN
+    }
+
+    /// Takes out a listed member, which is another event from `at_ms` on.
+    pub(super) fn leave(&mut self, index: Option<u16>, at_ms: i64, now_ms: i64) {
+        let Some(member) = index.and_then(|index| self.incident.take_member(usize::from(index))) else { return };
+        self.incident.note(timeline_entry(at_ms, TimelineKind::Left, &member.kpi, &member.labels));
+        self.members_changed(now_ms);
     }
 
     /// Adds a member. Returns its index in the list of members, if it is listed.
@@ -280,6 +306,12 @@ impl IncidentState {
         if !self.incident.erase(kpi, scope) {
             return false;
         }
+        self.members_changed(now_ms);
+        true
+    }
+
+    /// Follows the list of members after some of them have left it.
+    fn members_changed(&mut self, now_ms: i64) {
         let members = &self.incident.members;
         self.traits =
             members.iter().flat_map(|member| traits(&member.kpi, &member.labels)).map(|(key, _)| key).collect();
@@ -288,7 +320,6 @@ impl IncidentState {
         self.erased = true;
         self.update_empty_since(now_ms);
         self.update_surprise();
-        true
     }
 
     /// Marks a member as acknowledged. Once all members are, the incident is acknowledged too.
@@ -340,12 +371,17 @@ impl IncidentState {
         };
     }
 
-    /// Sets the surprise: that of the most surprising unmuted member, plus log₂ of their number.
     fn update_surprise(&mut self) {
-        let unmuted = self.incident.members.iter().filter(|member| member.muted.is_none());
-        let (many, peak) = unmuted
+        self.incident.surprise = self.surprise_of(self.incident.members.iter());
+    }
+
+    /// The surprise of some of the listed members and of the others: that of the most surprising
+    /// unmuted one, plus log₂ of their number.
+    fn surprise_of<'a>(&self, listed: impl Iterator<Item = &'a Member>) -> f32 {
+        let (many, peak) = listed
+            .filter(|member| member.muted.is_none())
             .fold((self.unlisted, self.unlisted_peak), |(many, peak), member| (many + 1, peak.max(member.peak_score)));
-        self.incident.surprise = if many == 0 { 0.0 } else { bits(peak) + (many as f32).log2() };
+        if many == 0 { 0.0 } else { bits(peak) + (many as f32).log2() }
     }
 
     /// Whether the budget has to decide (again): not yet alerted or acknowledged, has unmuted

@@ -8,6 +8,7 @@ mod ends;
 mod faults;
 mod findings;
 mod invariants;
+mod lasting;
 mod lifecycle_props;
 mod null_data;
 mod parts;

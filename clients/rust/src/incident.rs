@@ -121,7 +121,7 @@ pub struct Member {
 pub struct TimelineEntry {
     /// Time of the entry, milliseconds UTC.
     pub at: i64,
-    /// `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted` or `merged`.
+    /// `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted`, `merged` or `left`.
     pub what: String,
     /// The KPI that the entry is about.
     pub kpi: String,

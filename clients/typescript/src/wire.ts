@@ -191,7 +191,7 @@ export interface Member {
 /** One entry of an incident's timeline. */
 export interface TimelineEntry {
   at: number;
-  what: "joined" | "returned" | "grew" | "ended" | "acknowledged" | "alerted" | "merged";
+  what: "joined" | "returned" | "grew" | "ended" | "acknowledged" | "alerted" | "merged" | "left";
   kpi: string;
   labels: Labels;
 }

@@ -95,6 +95,8 @@ pub enum TimelineKind {
     Alerted,
     /// Another incident became part of this one; the member is its first mover.
     Merged,
+    /// A member's deviation grew so far beyond this incident that it is one of its own.
+    Left,
 }
 
 /// One line of an incident's timeline.
@@ -226,6 +228,24 @@ impl Incident {
         true
     }
 
+    /// Takes out the member at a place, and returns it. Its lines of the timeline stay. `None` if no
+    /// member is listed there.
+    pub fn take_member(&mut self, place: usize) -> Option<Member> {
+        if place >= self.members.len() {
+            return None;
+        }
+        let first = self.first().map(|first| first.anomaly);
+        let member = self.members.remove(place);
+        self.members_total = self.members_total.saturating_sub(1);
+        if member.closed_at_ms.is_none() {
+            self.members_open = self.members_open.saturating_sub(1);
+        }
+        self.peak_score = self.members.iter().map(|member| member.peak_score).fold(0.0, f32::max);
+        let first = self.members.iter().position(|member| Some(member.anomaly) == first);
+        self.first_mover = first.unwrap_or(0) as u32;
+        Some(member)
+    }
+
     /// Begins the incident with the first onset that is known of its members, after members left.
     /// An incident whose list of members is cut keeps its beginning.
     fn begin_with_members(&mut self) {
@@ -322,6 +342,21 @@ mod tests {
         assert_eq!((incident.members.len(), incident.members_total, incident.members_open), (2, 2, 2));
         assert_eq!((incident.timeline.len(), incident.first().unwrap().kpi.as_str()), (1, "c"));
         assert!(incident.erase(&kpi("c"), &DeletionScope::Kpi));
+        assert_eq!(incident.first().unwrap().kpi.as_str(), "b");
+    }
+
+    #[test]
+    fn a_member_that_is_taken_out_leaves_the_others_and_the_first_mover() {
+        let mut incident = Incident::example(&["a", "b", "c"]);
+        incident.first_mover = 2;
+        assert_eq!(incident.take_member(3), None);
+        assert_eq!(incident.take_member(0).unwrap().kpi.as_str(), "a");
+        assert_eq!((incident.members_total, incident.members_open), (2, 2));
+        assert_eq!(incident.first().unwrap().kpi.as_str(), "c");
+        incident.members[1].closed_at_ms = Some(1);
+        incident.members_open = 1;
+        assert_eq!(incident.take_member(1).unwrap().kpi.as_str(), "c");
+        assert_eq!((incident.members_total, incident.members_open), (1, 1));
         assert_eq!(incident.first().unwrap().kpi.as_str(), "b");
     }
 

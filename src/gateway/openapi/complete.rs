@@ -55,7 +55,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("Member", one_of("link", &["first", "same_kpi", "shared", "companion", "burst", "overflow"])),
         (
             "TimelineEntry",
-            one_of("what", &["joined", "returned", "grew", "ended", "acknowledged", "alerted", "merged"]),
+            one_of("what", &["joined", "returned", "grew", "ended", "acknowledged", "alerted", "merged", "left"]),
         ),
         ("Voice", one_of("role", &["voice", "bed"])),
         ("Mix", one_of("mode", &["ambient", "cues"])),

@@ -21,7 +21,7 @@ impl IncidentEngine {
     }
 
     /// Finds the places of the listed members again; those that left are no longer members.
-    fn number_members(&mut self, id: IncidentId) {
+    pub(super) fn number_members(&mut self, id: IncidentId) {
         let Some(state) = self.state.incidents.get(&id) else { return };
         let members = state.incident.members.iter().zip(0_u16..);
         let listed: HashMap<SeriesId, u16> =

@@ -188,9 +188,16 @@ impl IncidentEngine {
     pub(super) fn update(&mut self, anomaly: &Anomaly, muted: Option<String>, now_ms: i64) {
         let series = SeriesId::of(&anomaly.kpi, &anomaly.labels);
         let Anomaly { opened_at_ms, last_at_ms, samples, .. } = *anomaly;
-        let EngineState { incidents, memberships, cooccurrence, .. } = &mut self.state;
-        match memberships.get(&series).filter(|membership| membership.anomaly == anomaly.id && membership.open) {
+        let known = |of: &EngineState| {
+            let membership = of.memberships.get(&series).copied();
+            membership.filter(|membership| membership.anomaly == anomaly.id && membership.open)
+        };
+        if known(&self.state).is_some() && self.outgrow(series, anomaly, muted.as_deref(), now_ms) {
+            return;
+        }
+        match known(&self.state) {
             Some(membership) => {
+                let EngineState { incidents, cooccurrence, .. } = &mut self.state;
                 cooccurrence.learn_spacing(series, opened_at_ms, last_at_ms, samples);
                 if let Some(state) = incidents.get_mut(&membership.incident) {
                     state.grew(membership.listed, anomaly, muted);

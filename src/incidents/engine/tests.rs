@@ -2,6 +2,7 @@
 
 mod alerts;
 mod grouping;
+mod growth;
 mod lifecycle;
 mod random_histories;
 mod sample_time;

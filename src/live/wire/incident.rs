@@ -100,7 +100,7 @@ pub struct WireMember<'a> {
 #[schema(as = TimelineEntry)]
 pub struct WireTimelineEntry<'a> {
     at: i64,
-    /// `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted` or `merged`.
+    /// `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted`, `merged` or `left`.
     what: &'static str,
     kpi: &'a str,
     #[schema(value_type = BTreeMap<String, String>)]
@@ -186,6 +186,7 @@ impl<'a> WireTimelineEntry<'a> {
             TimelineKind::Acknowledged => "acknowledged",
             TimelineKind::Alerted => "alerted",
             TimelineKind::Merged => "merged",
+            TimelineKind::Left => "left",
         };
         Self { at: entry.at_ms, what, kpi: entry.kpi.as_str(), labels: label_map(&entry.labels) }
     }

@@ -76,9 +76,11 @@ impl Band {
     }
 
     /// The band of a value that should have been `usual` away from the expected one in the hour
-    /// before: it begins halfway there. `None` if the value lies in it, or on the other side.
-    pub(super) fn reaching_by(self, value: f64, usual: f64) -> Option<Self> {
-        let (halfway, expected) = (self.expected + 0.5 * usual, self.expected + usual);
+    /// before: it begins halfway there. Neither lies beyond the possible range. `None` if the value
+    /// lies in it, or on the other side.
+    pub(super) fn reaching_by(self, value: f64, usual: f64, range: (f64, f64)) -> Option<Self> {
+        let expected = smaller(larger(self.expected + usual, range.0), range.1);
+        let halfway = 0.5 * self.expected + 0.5 * expected;
         let band = if usual > 0.0 {
             Self { expected, lower: halfway, upper: self.upper.max(expected) }
         } else {
@@ -161,6 +163,17 @@ mod tests {
             assert_eq!(without.side(value), if value > 5.0 { Direction::Above } else { Direction::Below });
         }
         assert!(band.with(17.0).contains(17.0));
+    }
+
+    #[test]
+    fn what_should_have_been_reached_lies_within_the_possible_range() {
+        let band = Band::new(9.0, 2.0, 16.0, (0.0, 100.0));
+        let absent = band.reaching_by(9.5, -40.0, (0.0, 100.0)).unwrap();
+        assert_eq!(absent, Band { expected: 0.0, lower: 0.0, upper: 4.5 });
+        let absent = band.reaching_by(9.5, 400.0, (0.0, 100.0)).unwrap();
+        assert_eq!((absent.expected, absent.lower), (100.0, 54.5));
+        assert_eq!(band.reaching_by(9.5, -40.0, ANY).unwrap().expected, -31.0);
+        assert_eq!(band.reaching_by(1.0, -40.0, ANY), None, "outside already");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The ladder: means of the last 1, 4, 16 and 64 values against baselines six times as slow.
 
+use std::ops::Range;
+
 use super::reach::Reaches;
 use crate::arithmetic::{larger, smaller};
 use crate::stored::stored_fields;
@@ -10,6 +12,8 @@ pub(super) const STEPS: usize = 4;
 pub(super) const RATES: [f64; STEPS] = [1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0];
 /// Values in the mean of each step.
 pub(super) const SIZES: [f64; STEPS] = [1.0, 4.0, 16.0, 64.0];
+/// The first step of slow means, which have a choice of the season of their own.
+pub(super) const SLOW: usize = 2;
 /// √ of the rates: the standard deviation of a mean of as many values.
 pub(super) const ROOTS: [f64; STEPS] = [1.0, 0.5, 0.25, 0.125];
 const BASELINE: f64 = 1.0 / 6.0;
@@ -46,11 +50,12 @@ impl Ladder {
         (sigma * self.edge(0, false), sigma * self.edge(0, true))
     }
 
-    /// The means after one more value. `cut` is the value within the followed range.
-    pub(super) fn next_means(&self, value: f64, cut: f64, early: f64) -> [f64; STEPS] {
+    /// The means after one more value. `cut` is the value within the followed range, without the
+    /// season of each step.
+    pub(super) fn next_means(&self, value: f64, cut: &[f64; STEPS], early: f64) -> [f64; STEPS] {
         let mut means = [0.0; STEPS];
         for step in 0..STEPS {
-            means[step] = self.means[step] + larger(RATES[step], early) * (cut - self.means[step]);
+            means[step] = self.means[step] + larger(RATES[step], early) * (cut[step] - self.means[step]);
         }
         means[0] = value;
         means
@@ -93,29 +98,30 @@ impl Ladder {
         }
     }
 
-    /// Moves the baselines towards a value, as far as it lies in the range around each.
-    pub(super) fn follow(&mut self, value: f64, range: Option<(f64, f64)>, early: f64, pace: f64) {
+    /// Moves the baselines towards a value, which is without the season of each step, as far as it
+    /// lies in the range around each.
+    pub(super) fn follow(&mut self, value: &[f64; STEPS], range: Option<(f64, f64)>, early: f64, pace: f64) {
         let (below, above) = range.unwrap_or((f64::INFINITY, f64::INFINITY));
         for (step, baseline) in self.baselines.iter_mut().enumerate() {
-            let distance = value - *baseline;
+            let distance = value[step] - *baseline;
             let distance = smaller(larger(distance, -below), above);
             *baseline += larger(BASELINE * RATES[step] * pace, early) * distance;
         }
     }
 
-    /// Accepts a new level.
-    pub(super) fn accept(&mut self, value: f64) {
-        self.means = [value; STEPS];
-        self.baselines = [value; STEPS];
+    /// Accepts a new level: that of a value without the season of each step.
+    pub(super) fn accept(&mut self, value: &[f64; STEPS]) {
+        self.means = *value;
+        self.baselines = *value;
     }
 
-    /// Another season is used, which adds `difference` more.
-    pub(super) fn shift(&mut self, difference: f64) {
-        self.means.iter_mut().chain(&mut self.baselines).for_each(|level| *level -= difference);
-    }
-
-    /// The distances shrink to a share of the former ones.
-    pub(super) fn rescale(&mut self, ratio: f64) {
-        self.deviations.iter_mut().for_each(|deviation| *deviation *= ratio);
+    /// Some steps use another season, which adds `difference` more. Their distances shrink to a
+    /// share of the former ones.
+    pub(super) fn change_season(&mut self, steps: Range<usize>, difference: f64, ratio: f64) {
+        for step in steps {
+            self.means[step] -= difference;
+            self.baselines[step] -= difference;
+            self.deviations[step] *= ratio;
+        }
     }
 }

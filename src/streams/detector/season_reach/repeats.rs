@@ -4,6 +4,7 @@
 //! is that of the hour of the day, so a night of zeros does not excuse a noon of zeros. A run must
 //! also be long in absolute terms and less likely than the earlier ones.
 
+use super::halves::{Half, decode, encode};
 use crate::arithmetic::{LOG10_OF_2, log2};
 use crate::stored::Stored;
 
@@ -53,13 +54,13 @@ pub(super) struct Repeats {
 /// hour is another one than that of the sample before.
 #[derive(Debug, Clone)]
 pub(super) struct HourlyRepeats {
-    shares: [f32; HOURS],
+    shares: [Half; HOURS],
     counts: [u16; HOURS],
 }
 
 impl HourlyRepeats {
     pub(super) fn new() -> Self {
-        Self { shares: [0.0; HOURS], counts: [0; HOURS] }
+        Self { shares: [0; HOURS], counts: [0; HOURS] }
     }
 }
 
@@ -80,13 +81,13 @@ impl Repeats {
         }
         self.write_back(hourly);
         self.hour = hour as u8;
-        (self.share, self.count) = (hourly.shares[hour % HOURS], hourly.counts[hour % HOURS]);
+        (self.share, self.count) = (decode(hourly.shares[hour % HOURS]), hourly.counts[hour % HOURS]);
     }
 
     fn write_back(&self, hourly: &mut HourlyRepeats) {
         let hour = usize::from(self.hour);
         if hour < HOURS {
-            (hourly.shares[hour], hourly.counts[hour]) = (self.share, self.count);
+            (hourly.shares[hour], hourly.counts[hour]) = (encode(self.share), self.count);
         }
     }
 
@@ -135,16 +136,17 @@ impl Repeats {
     }
 
     pub(super) fn put(&self, hourly: &HourlyRepeats, out: &mut Vec<u8>) {
-        let mut hourly = hourly.clone();
-        self.write_back(&mut hourly);
-        [self.run, self.decades, self.longest, self.all, self.learned].put(out);
+        [self.run, self.decades, self.longest, self.all, self.learned, self.share].put(out);
+        self.count.put(out);
+        self.hour.put(out);
         hourly.shares.put(out);
         hourly.counts.put(out);
     }
 
     pub(super) fn read(from: &mut &[u8]) -> Option<(Self, HourlyRepeats)> {
-        let [run, decades, longest, all, learned] = Stored::read(from)?;
+        let [run, decades, longest, all, learned, share] = Stored::read(from)?;
+        let (count, hour) = (Stored::read(from)?, Stored::read(from)?);
         let hourly = HourlyRepeats { shares: Stored::read(from)?, counts: Stored::read(from)? };
-        Some((Self { run, decades, longest, all, learned, ..Self::new() }, hourly))
+        Some((Self { run, decades, longest, all, learned, share, count, hour }, hourly))
     }
 }

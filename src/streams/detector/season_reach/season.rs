@@ -6,6 +6,7 @@
 
 mod profile;
 mod profiles;
+mod slow;
 
 use crate::arithmetic::{larger, smaller};
 use crate::stored::Stored;
@@ -13,6 +14,7 @@ pub(super) use profile::Place;
 use profile::counted;
 use profiles::Near;
 pub(super) use profiles::Profiles;
+use slow::Slow;
 
 pub(super) const DAY_MS: f64 = 86_400_000.0;
 const HOUR_MS: f64 = 3_600_000.0;
@@ -40,6 +42,9 @@ const OUTLIER: f64 = 8.0;
 /// Another candidate is used if its error is below this share of the current one.
 const BETTER: f64 = 0.85;
 
+/// Values a day from which slow means have a choice of their own.
+const SLOW_FROM: f64 = 720.0;
+
 /// What each candidate adds, and how far the day's course rises and falls nearby.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seasonal {
@@ -57,6 +62,7 @@ pub(super) struct Season {
     unit: f64,
     levels: [f64; 3],
     errors: [f64; 3],
+    slow: Slow,
     day: Near<5>,
     week: Near<3>,
     used: u8,
@@ -74,6 +80,7 @@ impl Season {
             unit: 0.0,
             levels: [value; 3],
             errors: [0.0; 3],
+            slow: Slow::starting_at(value),
             day: Near::new(),
             week: Near::new(),
             used: 0,
@@ -86,6 +93,26 @@ impl Season {
     /// The candidate in use.
     pub(super) fn used(&self) -> usize {
         usize::from(self.used % 3)
+    }
+
+    /// The candidate in use for means of sixteen values and more.
+    pub(super) fn used_slowly(&self) -> usize {
+        self.slow.used()
+    }
+
+    /// Learns how well the candidates predict slow means; returns as [`compare`](Self::compare).
+    /// Fewer values a day have one choice for all: a slow mean would last for hours, and miss a job
+    /// that starts a little later.
+    pub(super) fn compare_slowly(
+        &mut self,
+        value: f64,
+        candidates: &[f64; 3],
+        per_day: f64,
+        early: f64,
+    ) -> Option<(f64, f64)> {
+        let rate = larger(1.0 / per_day.clamp(ERROR_MEMORY.0, ERROR_MEMORY.1), early);
+        let chosen = (per_day < SLOW_FROM).then(|| self.used());
+        self.slow.learn(value, candidates, (rate, early), chosen)
     }
 
     /// The candidates at a place.
@@ -116,7 +143,7 @@ impl Season {
         let week = if self.known > 1 { week } else { None };
         let (day, week) = (day_at(0.0).unwrap_or(0.0), week.unwrap_or(0.0));
         let mut nearby = (0.0f64, 0.0f64);
-        if self.used() > 0 {
+        if self.used() > 0 || self.slow.used() > 0 {
             let step = larger(interval_ms / SLOT_MS, 1.0);
             for shift in [-step, -0.5 * step, 0.5 * step, step] {
                 let change = day_at(shift).map_or(0.0, |there| there - day);
@@ -229,6 +256,7 @@ impl Season {
         [self.day_level, self.unit, self.day.mean, self.week.mean].put(out);
         self.levels.put(out);
         self.errors.put(out);
+        self.slow.put(out);
         profiles.day.means.put(out);
         profiles.week.means.put(out);
         [self.day.rows, self.week.rows].put(out);
@@ -243,6 +271,7 @@ impl Season {
         [season.day_level, season.unit, season.day.mean, season.week.mean] = Stored::read(from)?;
         season.levels = Stored::read(from)?;
         season.errors = Stored::read(from)?;
+        season.slow = Stored::read(from)?;
         profiles.day.means = Stored::read(from)?;
         profiles.week.means = Stored::read(from)?;
         [season.day.rows, season.week.rows] = Stored::read(from)?;

@@ -1,10 +1,14 @@
 //! The state of one series: scores a value by the earlier ones, then learns it.
 
+mod depth;
+mod hold;
 mod judgement;
+mod learning;
+mod visits;
 
 use super::band::Bounds;
 use super::hours::{Hours, Missing, UsualMaxima};
-use super::ladder::{Ladder, SIZES, STEPS};
+use super::ladder::{Ladder, SIZES, SLOW, STEPS};
 use super::limiter::Limiter;
 use super::pace::{counted_interval, pace, shorter_tail};
 use super::repeats::{HourlyRepeats, Repeats};
@@ -16,7 +20,10 @@ use crate::detector::score::Score;
 use crate::natural::Observed;
 use crate::settings::StreamSettings;
 use crate::stored::Stored;
+use depth::Depth;
+use hold::Hold;
 use judgement::{Distances, within};
+use visits::Visits;
 
 /// Share of the extrapolated edge at which a value alerts.
 const EDGE: f64 = 0.87;
@@ -28,6 +35,10 @@ const JUDGED_WITHOUT_CHANGES: u32 = 500;
 /// deserve five times as many alerts. The exponent, and the largest factor.
 const CADENCE_MS: f64 = 300_000.0;
 const CADENCE: (f64, f64) = (0.36, 2.0);
+/// On slower series than that, the edge of single values shrinks by this for each doubling of the
+/// interval, to this at least: values that are rarer alert more rarely.
+const SLOWER: (f64, f64) = (0.03, 0.85);
+const HOUR_MS: i64 = 3_600_000;
 /// Surprise from which a value is an outlier, which moves no baseline.
 const OUTLIER: f64 = 1.15;
 /// Share of the bare edge of the first outlier from which a value after it, on its side, is another
@@ -62,7 +73,7 @@ pub(super) struct State {
     /// factor of each step for its cadence; they are refreshed now and then.
     per_day: f64,
     pace: f64,
-    cadences: [f64; STEPS],
+    cadences: [f32; STEPS],
     seen: u32,
     /// Outliers on one side: above 0 above, below 0 below.
     outliers: i16,
@@ -73,6 +84,10 @@ pub(super) struct State {
     /// The held level that was left, and for how many values more it is expected; 0 if none was.
     left_level: f64,
     left_for: u32,
+    /// The edges of the present fault, and disturbances that are known, below and above.
+    hold: Hold,
+    visits: [Visits; 2],
+    depth: Depth,
     ladder: Ladder,
     limiter: Limiter,
     steps: Steps,
@@ -107,6 +122,9 @@ impl Stored for State {
         self.first_edge.put(out);
         self.left_level.put(out);
         self.left_for.put(out);
+        self.hold.put(out);
+        self.visits.put(out);
+        self.depth.put(out);
         self.ladder.put(out);
         self.limiter.put(out);
         self.steps.put(out);
@@ -131,6 +149,9 @@ impl Stored for State {
             first_edge: Stored::read(from)?,
             left_level: Stored::read(from)?,
             left_for: Stored::read(from)?,
+            hold: Stored::read(from)?,
+            visits: Stored::read(from)?,
+            depth: Stored::read(from)?,
             ladder: Stored::read(from)?,
             limiter: Stored::read(from)?,
             steps: Stored::read(from)?,
@@ -152,8 +173,15 @@ struct Now {
     seasonal: Seasonal,
     /// What the season in use adds.
     season: f64,
-    /// The value without the season.
+    /// The value without the season, and without that of each step of the ladder.
     rest: f64,
+    rests: [f64; STEPS],
+    /// What the season of slow means adds, beyond the one in use.
+    slow_season: f64,
+    /// Hours since the Unix epoch.
+    hour: u32,
+    /// Milliseconds since the first value.
+    age_ms: i64,
     interval_ms: f64,
     /// 1/(n + 1): the least rate, so that the first values count equally.
     early: f64,
@@ -179,6 +207,9 @@ impl State {
             first_edge: 0.0,
             left_level: 0.0,
             left_for: 0,
+            hold: Hold::default(),
+            visits: [Visits::default(); 2],
+            depth: Depth::new(),
             ladder: Ladder::starting_at(value),
             limiter: Limiter::new(),
             steps: Steps::starting_at(value),
@@ -226,18 +257,37 @@ impl State {
         let found = self.measure(&now);
         let held = self.held(&now);
         let repeats = self.seen > 0 && value == self.steps.last();
-        let age_ms = timestamp_ms.saturating_sub(self.since_ms);
-        let stuck = self.repeats.push(repeats, self.per_day, self.seen, age_ms);
+        let stuck = self.repeats.push(repeats, self.per_day, self.seen, now.age_ms);
         let score =
             (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
         self.lost = now.judged && now.value < self.loss_below(&now, &found, 1.0);
         let surprise = larger(found.surprise / self.limiter.factor(), stuck);
         let left = held.is_some_and(|band| !within(band, value));
+        let sunk = self.sink(&now, &found);
         self.leave(&now, left);
-        if self.learn(&now, &found, surprise >= OUTLIER || left, surprise >= 1.0 || left, age_ms) {
+        if self.learn(&now, &found, surprise >= OUTLIER || left || sunk, surprise >= 1.0 || left || sunk) {
             *self = Self::starting_at(timestamp_ms, value);
         }
         score
+    }
+
+    /// Learns how much of the expected value is lost. Returns whether it is more than ever before.
+    fn sink(&mut self, now: &Now, found: &Distances) -> bool {
+        let expected = self.ladder.baselines[0] + now.season;
+        let below = now.value < self.floor(now, found);
+        if now.judged {
+            self.depth.learn(now.value, expected, below, self.per_day);
+        }
+        below
+    }
+
+    /// The value below which more is lost than ever before; `−∞` if nothing is known.
+    fn floor(&self, now: &Now, found: &Distances) -> f64 {
+        if !now.judged || !self.bounds.observed(0.0).never_negative {
+            return f64::NEG_INFINITY;
+        }
+        let expected = self.ladder.baselines[0] + now.season;
+        self.depth.floor(expected, found.scales[0], self.seen, now.age_ms)
     }
 
     /// A held level that is left stays expected until its new value is accepted.
@@ -247,7 +297,7 @@ impl State {
             (true, 0) => (self.left_level, self.left_for) = (self.steps.last(), self.accepted_after() as u32),
             (true, 1) => {
                 self.left_for = 0;
-                self.ladder.accept(now.rest);
+                self.ladder.accept(&now.rests);
             }
             (true, more) => self.left_for = more - 1,
         }
@@ -272,8 +322,8 @@ impl State {
         if self.seen < 16 || self.seen.is_multiple_of(16) {
             self.per_day = DAY_MS / interval_ms;
             self.pace = pace(interval_ms, f64::from(self.seen));
-            self.cadences = SIZES.map(|size| cadence(counted_interval(interval_ms, size)));
-            self.cadences[0] *= shorter_tail(self.pace);
+            self.cadences = SIZES.map(|size| cadence(counted_interval(interval_ms, size)) as f32);
+            self.cadences[0] *= (shorter_tail(self.pace) * slower(interval_ms)) as f32;
         }
         self.ladder.refresh(self.seen);
         self.bounds.learn(value, self.seen);
@@ -285,114 +335,33 @@ impl State {
         let early = 1.0 / (f64::from(self.seen) + 1.0);
         let changed = self.steps.changes() >= CHANGES || self.seen >= JUDGED_WITHOUT_CHANGES;
         let judged = self.seen >= JUDGED_FROM && changed;
-        Now { value, place, seasonal, season, rest: value - season, interval_ms, early, judged, missing }
-    }
-
-    /// Learns a value. Returns true if it comes from another source and all is to be forgotten.
-    fn learn(&mut self, now: &Now, found: &Distances, outlier: bool, alerts: bool, age_ms: i64) -> bool {
-        let seen = f64::from(self.seen);
-        let (below, above) = self.ladder.followed();
-        let base = self.ladder.baselines[0];
-        let distance = now.rest - base;
-        let goes_on = now.judged && self.goes_on(found.z[0]);
-        if (outlier && !goes_on) || (alerts && self.first_edge == 0.0) {
-            self.first_edge = self.ladder.edge(0, found.z[0] > 0.0);
+        let slow_season = seasonal.candidates[self.season.used_slowly()] - season;
+        let rest = value - season;
+        let mut rests = [rest; STEPS];
+        rests[SLOW..].fill(rest - slow_season);
+        let hour = (timestamp_ms / HOUR_MS).clamp(0, i64::from(u32::MAX)) as u32;
+        let age_ms = timestamp_ms.saturating_sub(self.since_ms);
+        Now {
+            value,
+            place,
+            seasonal,
+            season,
+            rest,
+            rests,
+            slow_season,
+            hour,
+            age_ms,
+            interval_ms,
+            early,
+            judged,
+            missing,
         }
-        // Before the first outlier, the means have to show whether a shift lasts.
-        let fault = outlier || (now.judged && self.fault_goes_on(found.z[0]));
-        let outlier = outlier || goes_on;
-        if self.seen > 0 {
-            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged, fault, self.pace);
-        }
-        if now.judged {
-            let k = seen - f64::from(JUDGED_FROM);
-            self.ladder.learn_reaches(&found.z, larger(20.0 / (k + 1.0), 1.0) as f32, self.pace);
-        }
-        let accepted = now.judged && self.count_outlier(found, outlier);
-        let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
-        if accepted && (far || another_unit(now.value, base + now.season)) && self.seen >= STARTS_ANEW_FROM {
-            return true;
-        }
-        let frozen = outlier && !accepted;
-        let range = (now.judged && !accepted).then_some((below, above));
-        if !frozen {
-            self.ladder.follow(now.rest, range, now.early, self.pace);
-        }
-        if accepted {
-            self.ladder.accept(now.rest);
-        }
-        let profiles = &mut self.cold.profiles;
-        // Errors during a fault say nothing about the candidates.
-        let change = if frozen {
-            None
-        } else {
-            self.season.compare(now.value, &now.seasonal.candidates, self.per_day, age_ms, now.judged, profiles)
-        };
-        if let Some((difference, ratio)) = change {
-            self.ladder.shift(difference);
-            self.ladder.rescale(ratio);
-        }
-        // In the first day a slot has no other values. Until the third one, a profile has to find
-        // its shape: that of a job every night, too.
-        let kept = if frozen && age_ms < FIRST_DAY_MS {
-            base + now.season
-        } else if frozen && age_ms > CUT_AFTER_MS {
-            base + now.season + distance.clamp(-below, above)
-        } else {
-            now.value
-        };
-        self.season.learn(now.place, kept, self.per_day, seen, profiles);
-        if now.judged {
-            self.learn_crossings(found);
-        }
-        self.features.learn(distance, now.early);
-        self.steps.learn(now.value);
-        self.seen = self.seen.saturating_add(1);
-        false
-    }
-
-    /// Whether a value at this distance continues a fault that has alerted.
-    fn fault_goes_on(&self, z: f64) -> bool {
-        self.first_edge > 0.0 && self.goes_on(z)
-    }
-
-    /// Whether a value at this distance continues the outliers before it.
-    fn goes_on(&self, z: f64) -> bool {
-        let same_side = self.outliers != 0 && (self.outliers > 0) == (z > 0.0);
-        same_side && z.abs() >= GOES_ON * smaller(self.first_edge, self.ladder.edge(0, z > 0.0))
-    }
-
-    /// Counts outliers in a row on one side. Returns whether their level is accepted now.
-    fn count_outlier(&mut self, found: &Distances, outlier: bool) -> bool {
-        let z = found.z[0];
-        if outlier || z.abs() >= self.ladder.edge(0, z > 0.0) {
-            let side = if z > 0.0 { 1 } else { -1 };
-            self.outliers = if self.outliers.signum() * side < 0 { side } else { self.outliers.saturating_add(side) };
-        } else {
-            self.outliers -= self.outliers.signum();
-        }
-        let accepted = f64::from(self.outliers.abs()) >= self.accepted_after();
-        if accepted {
-            self.outliers = 0;
-        }
-        if self.outliers == 0 {
-            self.first_edge = 0.0;
-        }
-        accepted
-    }
-
-    fn learn_crossings(&mut self, found: &Distances) {
-        let z = found.z[0];
-        let edge = found.edges[0][usize::from(z > 0.0)] / EDGE;
-        self.hours.learn(z, edge);
-        self.limiter.learn(found.surprise * EDGE, self.per_day, self.pace);
     }
 }
 
-/// Whether two values differ as the same quantity does in two units. Zero is no other unit.
-fn another_unit(value: f64, expected: f64) -> bool {
-    let ratio = value / expected;
-    value != 0.0 && expected != 0.0 && !(1.0 / ANOTHER_UNIT..=ANOTHER_UNIT).contains(&ratio) && ratio > 0.0
+/// The factor on the edge of single values of a series slower than the usual cadence.
+fn slower(interval_ms: f64) -> f64 {
+    if interval_ms <= CADENCE_MS { 1.0 } else { larger(1.0 - SLOWER.0 * log2(interval_ms / CADENCE_MS), SLOWER.1) }
 }
 
 /// The factor on the edges of a series with this interval.

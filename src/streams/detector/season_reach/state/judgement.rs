@@ -1,7 +1,7 @@
 //! The score of a value: its distances on the ladder, its band, and the reason.
 
 use super::super::band::Band;
-use super::super::ladder::{MEAN_TO_SIGMA, RATES, ROOTS, SIZES, STEPS};
+use super::super::ladder::{MEAN_TO_SIGMA, RATES, ROOTS, SIZES, SLOW, STEPS};
 use super::{CHANGES, EDGE, Now, State};
 use crate::arithmetic::{larger, smaller};
 use crate::detector::score::Score;
@@ -10,7 +10,7 @@ use crate::surprise::{alert_at, score_within};
 use earcon_model::Feature;
 
 /// Factors on the edges of the ladder's steps.
-const STEP_FACTORS: [f64; STEPS] = [1.0, 1.1, 1.3, 1.5];
+const STEP_FACTORS: [f64; STEPS] = [1.0, 1.1, 1.1, 1.2];
 /// The edges of the first values: a factor for the very first, and 1 + 100/(n + 50) for all.
 const VERY_YOUNG: (u32, f64) = (60, 1.5);
 const YOUTH: (f64, f64) = (100.0, 50.0);
@@ -30,6 +30,10 @@ const SECOND_LOSS: f64 = 0.5;
 const SECOND_LOSS_MS: f64 = 1_200_000.0;
 /// Surprise of a regular disturbance that did not come.
 const ABSENT: f64 = 1.5;
+/// Surprise of a value that has lost more than ever before.
+const SUNK: f64 = 1.5;
+/// Most surprise of a known disturbance, in surprises that alert.
+const KNOWN: f64 = 0.6;
 /// Limit of distances in standard deviations.
 const LARGEST_Z: f64 = 1e9;
 
@@ -42,11 +46,15 @@ pub(super) struct Distances {
     pub(super) z: [f64; STEPS],
     /// Edges in standard deviations, below and above; infinite while the step does not count.
     pub(super) edges: [[f64; 2]; STEPS],
-    /// The fall and the rise that the first two steps tolerate.
-    nearby: (f64, f64),
+    /// The fall and the rise that each step tolerates.
+    nearby: [(f64, f64); STEPS],
     /// Largest ratio of distance and edge, and its step.
     pub(super) surprise: f64,
     pub(super) step: usize,
+    /// The largest ratio, and the edge of single values on the side of this one, by what is learned
+    /// so far: a fault is judged by the edges at its beginning, and teaches by these.
+    pub(super) taught: f64,
+    pub(super) taught_edge: f64,
 }
 
 impl State {
@@ -60,7 +68,9 @@ impl State {
         let factor = EDGE * young * (1.0 + YOUTH.0 / (seen + YOUTH.1));
         let usual = self.hours.usual(now.place.share_of_hour());
         let near = self.nearby(now);
-        let means = ladder.next_means(now.rest, self.cut(now), now.early);
+        let mut cut = [self.cut(now); STEPS];
+        cut[SLOW..].iter_mut().for_each(|value| *value -= now.slow_season);
+        let means = ladder.next_means(now.rest, &cut, now.early);
         let mut found = Distances {
             means,
             distances: [0.0; STEPS],
@@ -70,11 +80,12 @@ impl State {
             nearby: near,
             surprise: 0.0,
             step: 0,
+            taught: 0.0,
+            taught_edge: f64::INFINITY,
         };
         // No branches, so that two steps are computed by one instruction.
         for step in 0..STEPS {
-            let (down, up) = if step > 1 { (0.0, 0.0) } else { near };
-            found.distances[step] = beyond(means[step] - ladder.baselines[step], (down, up));
+            found.distances[step] = beyond(means[step] - ladder.baselines[step], near[step]);
             found.scales[step] = larger(MEAN_TO_SIGMA * ladder.deviations[step] + floor, step_floor * ROOTS[step]);
             let z = found.distances[step] / found.scales[step];
             found.z[step] = smaller(larger(z, -LARGEST_Z), LARGEST_Z);
@@ -87,14 +98,27 @@ impl State {
             if step > 0 && seen < needed {
                 continue;
             }
-            let edges =
-                [false, true].map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * self.cadences[step] * factor);
+            let edges = [false, true]
+                .map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * f64::from(self.cadences[step]) * factor);
             found.edges[step] =
                 if step == 0 { [0, 1].map(|side| larger(edges[side], EDGE * usual[side])) } else { edges };
             let z = found.z[step];
-            let ratio = z.abs() / found.edges[step][usize::from(z > 0.0)];
+            let side = usize::from(z > 0.0);
+            let taught = z.abs() / found.edges[step][side];
+            if step == 0 {
+                found.taught_edge = found.edges[0][side];
+            }
+            let in_values = found.scales[step] * self.limiter.factor();
+            for side in 0..2 {
+                let held = self.hold.edge(step, side) / in_values;
+                found.edges[step][side] = smaller(found.edges[step][side], held);
+            }
+            let ratio = z.abs() / found.edges[step][side];
             // A mean counts only if the newest value lies on its side.
             let counts = step == 0 || (found.z[0] * z > 0.0 && found.z[0].abs() >= 1.0);
+            if counts {
+                found.taught = larger(found.taught, taught);
+            }
             if counts && ratio > found.surprise {
                 (found.surprise, found.step) = (ratio, step);
             }
@@ -109,12 +133,21 @@ impl State {
         if now.judged { smaller(larger(now.rest, baseline - below), baseline + above) } else { now.rest }
     }
 
-    /// The fall and the rise of the day's course nearby that the first two steps tolerate: ramps
-    /// and jobs that come a little earlier or later.
-    fn nearby(&self, now: &Now) -> (f64, f64) {
+    /// The fall and the rise of the day's course nearby that each step tolerates: ramps and jobs
+    /// that come a little earlier or later. A step without the season needs none. Slow
+    /// means do if they have a season of their own.
+    fn nearby(&self, now: &Now) -> [(f64, f64); STEPS] {
         let noise = MEAN_TO_SIGMA * self.ladder.deviations[0];
         let (up, down) = now.seasonal.nearby;
-        (smaller(down + noise, 0.0), larger(up - noise, 0.0))
+        let near = (smaller(down + noise, 0.0), larger(up - noise, 0.0));
+        let mut all = [(0.0, 0.0); STEPS];
+        if self.season.used() > 0 {
+            all[..SLOW].fill(near);
+        }
+        if now.slow_season != 0.0 {
+            all[SLOW..].fill(near);
+        }
+        all
     }
 
     /// The band of a level that the series has held for long, or has left lately; `None` if it has
@@ -156,11 +189,25 @@ impl State {
         if self.lost && now.interval_ms >= SECOND_LOSS_MS {
             band = band.from(self.loss_below(now, found, alert));
         }
+        let floor = self.floor(now, found);
+        if floor > f64::NEG_INFINITY {
+            band = band.from(floor / alert);
+            if now.value < floor {
+                surprise = larger(surprise, SUNK * alert);
+            }
+        }
         if let (Some(missing), true) = (now.missing, now.judged) {
             let usual = found.scales[0] * missing.usual;
-            if let Some(absent) = band.reaching_by(now.value, usual) {
+            if let Some(absent) = band.reaching_by(now.value, usual, self.bounds.range(self.seen)) {
                 (band, surprise, reason) = (absent, surprise.max(ABSENT * alert), Feature::ResidualZ);
             }
+        }
+        if now.judged {
+            let known = self.known(now, &band, alert);
+            if !band.contains(now.value) && known.contains(now.value) {
+                surprise = smaller(surprise, KNOWN * alert);
+            }
+            band = known;
         }
         if stuck > surprise {
             // A value that is out of the range says more than that it repeats.
@@ -191,6 +238,20 @@ impl State {
         }
     }
 
+    /// The band with the values that disturbances reach that are known.
+    fn known(&self, now: &Now, band: &Band, alert: f64) -> Band {
+        let [below, above] = [0, 1].map(|side| alert * self.visits[side].reach(self.hold.values_on(side), now.hour));
+        let expected = self.ladder.baselines[0] + now.season;
+        let (lower, upper) = (smaller(band.lower, expected - below), larger(band.upper, expected + above));
+        match (below > 0.0, above > 0.0) {
+            (false, false) => *band,
+            (down, up) => {
+                let ends = (if down { lower } else { band.lower }, if up { upper } else { band.upper });
+                Band::new(band.expected, ends.0, ends.1, self.bounds.range(self.seen))
+            }
+        }
+    }
+
     /// The value below which most of the expected one is lost, and which lies far out, if not
     /// beyond the edge. Two in a row alert. `alert` is the surprise that does.
     pub(super) fn loss_below(&self, now: &Now, found: &Distances, alert: f64) -> f64 {
@@ -211,11 +272,7 @@ impl State {
         let mut ends = [f64::NEG_INFINITY, f64::INFINITY];
         for (side, end) in ends.iter_mut().enumerate() {
             let sign = if side == 1 { 1.0 } else { -1.0 };
-            let nearby = |step: usize| match (step, side) {
-                (2.., _) => 0.0,
-                (_, 1) => found.nearby.1,
-                _ => -found.nearby.0,
-            };
+            let nearby = |step: usize| if side == 1 { found.nearby[step].1 } else { -found.nearby[step].0 };
             // Distances from the baseline on this side.
             let single = nearby(0) + sigma * found.edges[0][side] * factor;
             let mut reach = single;
@@ -226,7 +283,8 @@ impl State {
                 }
                 let mean = ladder.baselines[step] + sign * (nearby(step) + found.scales[step] * edge * factor);
                 let rate = RATES[step];
-                let value = (mean - (1.0 - rate) * ladder.means[step]) * SIZES[step];
+                let slow_season = if step >= SLOW { now.slow_season } else { 0.0 };
+                let value = (mean - (1.0 - rate) * ladder.means[step]) * SIZES[step] + slow_season;
                 let distance = sign * (value - base);
                 // A mean follows a value in this range only.
                 if distance <= if side == 1 { followed.1 } else { followed.0 } {
