@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::message::DecodeError;
 
-/// The reason why a call failed. Each message contains the server's URL.
+/// The reason why a call failed. Each message contains the server's URL, and none contains the key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL is invalid, or its scheme is not `http`.
@@ -12,6 +12,12 @@ pub enum Error {
     Url {
         /// The given text.
         url: String,
+        /// The reason.
+        reason: String,
+    },
+    /// No header can carry the key. The key is not shown.
+    #[error("this is no key: {reason}")]
+    Key {
         /// The reason.
         reason: String,
     },
@@ -59,8 +65,14 @@ impl Error {
         match self {
             Error::Unreachable { .. } => true,
             Error::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
-            Error::Url { .. } | Error::NotEarcon { .. } | Error::Decode { .. } => false,
+            Error::Url { .. } | Error::Key { .. } | Error::NotEarcon { .. } | Error::Decode { .. } => false,
         }
+    }
+
+    /// Whether the server wants other credentials (401), or does not permit it with these (403).
+    /// Such an error ends following, also after a connection that was permitted.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Error::Refused { status: 401 | 403, .. })
     }
 }
 
