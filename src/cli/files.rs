@@ -9,13 +9,15 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::output::{DATA, UNAVAILABLE, USAGE, complain, say};
+use super::output::{DATA, NOT_PERMITTED, UNAVAILABLE, USAGE, complain, say};
+use super::server::{ServerArgs, denial_hint};
 use crate::config::Config;
 use crate::sources::admissible::{SampleTimes, would_refuse};
 use crate::sources::chunks::{FileError, any_sample, preview};
+use crate::sources::post::PostError;
 use crate::sources::replay::{self, ReplayError, ReplayOptions};
 use earcon_model::wording::counted;
-use earcon_model::{Arrival, KpiName, WorkspaceId};
+use earcon_model::{Arrival, KpiName};
 use earcon_streams::{StreamOptions, StreamSettings};
 use earcon_tables::xlsx::is_sheet;
 use earcon_tables::{
@@ -35,7 +37,7 @@ pub(super) struct ReplayArgs {
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
-    destination: Destination,
+    destination: ServerArgs,
 }
 
 #[derive(Args)]
@@ -46,7 +48,7 @@ pub(super) struct BackfillArgs {
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
-    destination: Destination,
+    destination: ServerArgs,
 }
 
 /// What the first rows of a file may leave open.
@@ -69,16 +71,6 @@ struct TableArgs {
     /// Send nothing; show what would become of the first hundred rows
     #[arg(long)]
     dry_run: bool,
-}
-
-#[derive(Args)]
-struct Destination {
-    /// URL of the server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-    url: String,
-    /// The workspace to send to
-    #[arg(long, value_name = "NAME", default_value = "local", value_parser = |text: &str| WorkspaceId::new(text))]
-    workspace: WorkspaceId,
 }
 
 impl TableArgs {
@@ -111,7 +103,7 @@ fn run(
     files: &[PathBuf],
     speed: f64,
     table: &TableArgs,
-    destination: &Destination,
+    destination: &ServerArgs,
     arrival: Arrival,
 ) -> ExitCode {
     if table.dry_run {
@@ -131,6 +123,10 @@ fn run(
             |()| ExitCode::SUCCESS,
         );
     }
+    let (url, key, workspace) = match destination.destination() {
+        Ok(destination) => destination,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -140,10 +136,16 @@ fn run(
     };
     for file in files {
         let name = if files.len() > 1 { format!("{}: ", file.display()) } else { String::new() };
-        let Destination { url, workspace } = destination;
-        let (url, workspace, table) = (url.clone(), workspace.clone(), table.options(file));
-        match runtime.block_on(replay::run(ReplayOptions { file: file.clone(), table, speed, url, workspace, arrival }))
-        {
+        let options = ReplayOptions {
+            file: file.clone(),
+            table: table.options(file),
+            speed,
+            url: url.clone(),
+            key: key.clone(),
+            workspace: workspace.clone(),
+            arrival,
+        };
+        match runtime.block_on(replay::run(options)) {
             Ok(summary) => {
                 say(&format!("{name}{summary}"));
                 if summary.interrupted {
@@ -155,8 +157,16 @@ fn run(
                 }
             }
             Err(error) => {
-                complain(&format!("{name}{error}"));
-                return ExitCode::from(if matches!(error, ReplayError::Read { .. }) { DATA } else { UNAVAILABLE });
+                let status = match &error {
+                    ReplayError::Post { error: PostError::Refused { status, .. }, .. } => status.as_u16(),
+                    _ => 0,
+                };
+                complain(&format!("{name}{error}{}", denial_hint(status, &url)));
+                return ExitCode::from(match error {
+                    ReplayError::Read { .. } => DATA,
+                    _ if matches!(status, 401 | 403) => NOT_PERMITTED,
+                    _ => UNAVAILABLE,
+                });
             }
         }
     }

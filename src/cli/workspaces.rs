@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use earcon_client::Client;
 
 use super::output::say;
-use super::server::{block_on, failed};
+use super::server::{Connection, block_on, failed};
 use earcon_model::WorkspaceId;
 
 #[derive(Subcommand)]
@@ -16,23 +15,21 @@ pub(super) enum WorkspacesCommand {
         /// Name of the workspace
         #[arg(value_name = "NAME", value_parser = |text: &str| WorkspaceId::new(text))]
         name: WorkspaceId,
-        /// URL of the server
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-        url: String,
+        #[command(flatten)]
+        connection: Connection,
     },
     /// List the names of all workspaces, one a line
     List {
-        /// URL of the server
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-        url: String,
+        #[command(flatten)]
+        connection: Connection,
     },
 }
 
 pub(super) fn run(command: &WorkspacesCommand) -> ExitCode {
-    let (WorkspacesCommand::Create { url, .. } | WorkspacesCommand::List { url }) = command;
-    let client = match Client::new(url) {
+    let (WorkspacesCommand::Create { connection, .. } | WorkspacesCommand::List { connection }) = command;
+    let client = match connection.client() {
         Ok(client) => client,
-        Err(error) => return failed(&error),
+        Err(code) => return code,
     };
     block_on(async {
         let done = match command {

@@ -37,7 +37,7 @@ impl Server {
     }
 
     fn poster(&self) -> Poster {
-        patient(Poster::new(&self.url, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap())
+        patient(Poster::new(&self.url, None, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap())
     }
 
     fn requests(&self) -> Vec<(String, serde_json::Value)> {
@@ -171,7 +171,7 @@ async fn connections_closed_without_an_answer_are_retried() {
         tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await.unwrap();
     });
     let poster =
-        patient(Poster::new(&address.to_string(), &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
+        patient(Poster::new(&address.to_string(), None, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
     assert_eq!(poster.post(&samples()).await.unwrap().accepted, 2);
     assert_eq!(server.requests().len(), 1);
 }
@@ -180,7 +180,7 @@ async fn connections_closed_without_an_answer_are_retried() {
 async fn unreachable_server_is_named_with_a_remedy() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
-    let poster = patient(Poster::new(&url, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
+    let poster = patient(Poster::new(&url, None, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
     let message = poster.post(&samples()).await.unwrap_err().to_string();
     assert!(message.contains(&url) && message.contains("is earcon running there?"), "{message}");
     assert!(message.contains("refused"), "{message}");
@@ -197,7 +197,8 @@ async fn other_program_on_the_port_is_recognised() {
 #[test]
 fn urls_are_parsed_with_and_without_scheme() {
     let endpoint = |url: &str| {
-        Poster::new(url, &WorkspaceId::new("local").unwrap(), Arrival::Live).map(|poster| poster.endpoint.to_string())
+        Poster::new(url, None, &WorkspaceId::new("local").unwrap(), Arrival::Live)
+            .map(|poster| poster.endpoint.to_string())
     };
     let ingest = "/api/v1/workspaces/local/kpis/ingest";
     assert_eq!(endpoint("localhost:8080").unwrap(), format!("http://localhost:8080{ingest}"));
