@@ -1,12 +1,15 @@
-//! Contexts: the servers that a person has logged in to, each with its key. Pure: text in, text out.
-//! [`file`] keeps them.
+//! Contexts: the servers that a person has logged in to, each with its key. Pure: text in, text
+//! out. [`file`] keeps them.
 
 pub(super) mod file;
+mod key;
 
 use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 use url::Url;
+
+pub(super) use self::key::{key_of, shown};
 
 /// A server with the key to it.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,7 +31,7 @@ impl Contexts {
     /// Reads the text of the file.
     ///
     /// # Errors
-    /// A sentence about what is wrong in it. It shows no value, because values are keys.
+    /// A sentence with the place of the mistake. It shows no value, because values are keys.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let table: Table = text.parse().map_err(|error| syntax(text, &error))?;
         let mut contexts = Self::default();
@@ -149,26 +152,6 @@ fn context(name: &str, value: Value) -> Result<Context, String> {
 fn syntax(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     format!("line {} is no TOML", before.matches('\n').count() + 1)
-}
-
-/// Checks the form of a key: `ek_`, 12 characters, `_` and 56 characters of base32.
-///
-/// # Errors
-/// What the text is instead. The text is not shown.
-pub(super) fn key_of(text: &str) -> Result<&str, String> {
-    let base32 = |part: &str| part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
-    let parts: Vec<&str> = text.split('_').collect();
-    match parts[..] {
-        ["ek", id, secret] if id.len() == 12 && secret.len() == 56 && base32(id) && base32(secret) => Ok(text),
-        ["ei" | "eo", ..] => Err("this is an invitation: open its link in a browser".to_owned()),
-        ["ek", ..] => Err("a part of the key is missing, or a character is wrong".to_owned()),
-        _ => Err("an API key has the form ek_<12 characters>_<56 characters>".to_owned()),
-    }
-}
-
-/// The part of a key that may be shown: `ek_` and its identifier.
-pub(super) fn shown(key: &str) -> &str {
-    key.rsplit_once('_').map_or("", |(shown, _)| shown)
 }
 
 /// Checks the name of a context.
@@ -292,24 +275,6 @@ mod tests {
         assert_eq!(name(&contexts, "http://one/").as_deref(), Some("b"));
         assert_eq!(name(&contexts, "http://three"), None);
         assert!(contexts.take("d").unwrap_err().contains("there are a, b, c"));
-    }
-
-    #[test]
-    fn a_text_that_is_no_key_is_refused_without_showing_it() {
-        assert_eq!(key_of(&key('a')), Ok(key('a').as_str()));
-        assert_eq!(shown(&key('a')), "ek_iiiiiiiiiiii");
-        let whole = key('q');
-        for (odd, part) in [
-            (whole[..71].to_owned(), "missing"),
-            (whole.replace('q', "Q"), "wrong"),
-            (format!("{whole}\n"), "wrong"),
-            ("ei_qqqqqqqqqqqq_qqqq".to_owned(), "invitation"),
-            ("qqqqqq".to_owned(), "ek_<12"),
-            (String::new(), "ek_<12"),
-        ] {
-            let problem = key_of(&odd).unwrap_err();
-            assert!(problem.contains(part) && !problem.contains("qqq"), "{odd:?}: {problem}");
-        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `earcon login` and `earcon logout`: contexts with the key to a server.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,6 +11,9 @@ use super::contexts::{Context, Contexts, context_name, is_same_server, key_of, n
 use super::output::{NOT_PERMITTED, USAGE, complain, say};
 use super::secret;
 use super::server::{DEFAULT_URL, KEY_VARIABLE, block_on, failed};
+
+/// The exit status of shells for a command that the interrupt signal ended.
+const INTERRUPTED: i32 = 130;
 
 #[derive(Args)]
 pub(super) struct LoginArgs {
@@ -47,24 +51,37 @@ pub(super) fn login(args: LoginArgs) -> ExitCode {
     };
     let (url, name) = destination(&args, &contexts);
     block_on(async {
-        let client = match Client::new(&url) {
-            Ok(client) => client,
-            Err(error) => return failed(&error),
+        // The signal would end the program with a terminal that shows nothing that is typed.
+        let done = tokio::select! {
+            code = ask_and_keep(&file, &url, &name, args.key) => Some(code),
+            Ok(()) = tokio::signal::ctrl_c() => None,
         };
-        warn_of_plain_text(client.url());
-        let read = match args.key {
-            Some(key) => Ok(key),
-            None => secret::read(&format!("Key for {} (it is not shown): ", client.url())).await,
-        };
-        let key = match read.and_then(|key| key_of(key.trim()).map(str::to_owned)) {
-            Ok(key) => key,
-            Err(reason) => return refused((USAGE, format!("not logged in: {reason}"))),
-        };
-        match verified(client, &key).await {
-            Ok((url, session)) => keep(&file, &name, Context { url, key }, &session),
-            Err(code) => code,
-        }
+        // The thread that reads the terminal cannot be ended, and the runtime would wait for it.
+        done.unwrap_or_else(|| {
+            let _closed = writeln!(std::io::stderr()).is_err();
+            std::process::exit(INTERRUPTED)
+        })
     })
+}
+
+async fn ask_and_keep(file: &ContextsFile, url: &str, name: &str, key: Option<String>) -> ExitCode {
+    let client = match Client::new(url) {
+        Ok(client) => client,
+        Err(error) => return failed(&error),
+    };
+    warn_of_plain_text(client.url());
+    let read = match key {
+        Some(key) => Ok(key),
+        None => secret::read(&format!("Key for {} (it is not shown): ", client.url())).await,
+    };
+    let key = match read.and_then(|key| key_of(key.trim()).map(str::to_owned)) {
+        Ok(key) => key,
+        Err(reason) => return refused((USAGE, format!("not logged in: {reason}"))),
+    };
+    match verified(client, &key).await {
+        Ok((url, session)) => keep(file, name, Context { url, key }, &session),
+        Err(code) => code,
+    }
 }
 
 /// The URL and the name of the context to make or replace.

@@ -6,10 +6,9 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 4_096;
-/// The exit status of shells for a command that the interrupt signal ended.
-const INTERRUPTED: i32 = 130;
 
-/// Reads a line from stdin. A terminal shows `prompt`, and not what is typed.
+/// Reads a line from stdin. A terminal shows `prompt`, and hides the line. Dropping the future
+/// restores the terminal; the thread that reads stays until the program ends.
 ///
 /// # Errors
 /// A sentence, if stdin ends or fails before a line.
@@ -17,18 +16,11 @@ pub(super) async fn read(prompt: &str) -> Result<String, String> {
     if !io::stdin().is_terminal() {
         return line();
     }
-    let _closed = write!(io::stderr(), "{prompt}").and_then(|()| io::stderr().flush()).is_err();
     let hidden = Hidden::new().map_err(|error| format!("the terminal cannot hide what is typed: {error}"))?;
-    let typed = tokio::task::spawn_blocking(line);
-    tokio::select! {
-        typed = typed => typed.unwrap_or_else(|error| Err(error.to_string())),
-        // The thread that reads cannot be ended, so the program ends here, as by the signal.
-        _ = tokio::signal::ctrl_c() => {
-            drop(hidden);
-            let _closed = writeln!(io::stderr()).is_err();
-            std::process::exit(INTERRUPTED)
-        }
-    }
+    let _closed = write!(io::stderr(), "{prompt}").and_then(|()| io::stderr().flush()).is_err();
+    let typed = tokio::task::spawn_blocking(line).await;
+    drop(hidden);
+    typed.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn line() -> Result<String, String> {

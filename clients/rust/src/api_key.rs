@@ -16,7 +16,7 @@ pub struct ApiKey {
     pub name: String,
     /// Whose key it is.
     pub owner: KeyOwner,
-    /// What it permits, such as `ingest`.
+    /// The permissions, such as `ingest`.
     pub permissions: Vec<String>,
     /// The workspaces. `None`: all that the owner may use.
     pub workspaces: Option<Vec<String>>,
@@ -49,12 +49,12 @@ pub struct KeyOwner {
     pub name: String,
 }
 
-/// What a new key shall permit.
+/// The limits of a new key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyRequest {
     /// The name.
     pub name: String,
-    /// What it permits, such as `ingest`.
+    /// The permissions, such as `ingest`.
     pub permissions: Vec<String>,
     /// The workspaces. `None`: all that the owner may use.
     pub workspaces: Option<Vec<String>>,
@@ -74,7 +74,7 @@ pub struct KeyRequest {
 pub struct NewKey {
     /// The whole key: `ek_…`.
     pub key: String,
-    /// What it permits.
+    /// The key without its secret.
     #[serde(flatten)]
     pub about: ApiKey,
 }

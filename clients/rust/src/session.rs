@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Client;
 use crate::error::Error;
 
-/// Who the client is, and what it may do.
+/// Who the client is, with its permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// `key`, `user`, or `local` for a program on the server's own machine without an account.
@@ -45,7 +45,7 @@ pub struct Rights {
     pub name: String,
     /// The role, such as `operator`. `None` for a key.
     pub role: Option<String>,
-    /// What is permitted, such as `read` or `ingest`.
+    /// The permissions, such as `read` or `ingest`.
     pub permissions: Vec<String>,
     /// The workspaces. `None`: all of the organisation.
     pub workspaces: Option<Vec<String>>,

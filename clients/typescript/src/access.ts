@@ -61,7 +61,7 @@ export function ends(error: unknown): error is Error {
   return error instanceof CredentialsError || (error instanceof ApiError && denies(error.status));
 }
 
-/** Asks for a ticket, which opens one stream within a minute. `tickets` is the URL that makes them. */
+/** Asks the URL `tickets` for a ticket, which opens one stream within a minute. */
 export async function ticket(fetch: Fetch, tickets: string, purpose: Purpose, signal?: AbortSignal): Promise<string> {
   const headers = { "content-type": "application/json" };
   const request = { method: "POST", headers, body: JSON.stringify({ purpose }), ...(signal === undefined ? {} : { signal }) };

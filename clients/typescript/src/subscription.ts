@@ -170,7 +170,7 @@ export class Subscription {
     try {
       this.#open(entrance, attempt);
     } catch (error) {
-      // There is no WebSocket here. Nobody who called `start` is there to catch it.
+      // There is no WebSocket here, and `start` has returned.
       this.#failed(attempt, error as Error);
     }
   }
