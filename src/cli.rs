@@ -1,14 +1,21 @@
 //! The command line: parses arguments and runs the command.
 
 mod cluster;
+mod context;
+mod contexts;
 mod delete;
 mod doctor;
 mod evaluate;
 mod files;
+mod keys;
 mod listen;
+mod login;
+mod members;
 mod migrate;
+mod organisations;
 mod output;
 mod query;
+mod secret;
 mod serve;
 mod server;
 mod tail;
@@ -59,6 +66,22 @@ enum Command {
     /// Create a workspace, or list all
     #[command(subcommand)]
     Workspaces(workspaces::WorkspacesCommand),
+    /// Keep the API key to a server, for all other commands
+    Login(login::LoginArgs),
+    /// Forget the API key to a server
+    Logout(login::LogoutArgs),
+    /// List the servers of `login`, or take one into use
+    #[command(subcommand)]
+    Context(context::ContextCommand),
+    /// List, make, rotate and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// List organisations, or create one
+    #[command(subcommand)]
+    Organisations(organisations::OrganisationsCommand),
+    /// List, invite and remove members of an organisation, and change their roles
+    #[command(subcommand)]
+    Members(members::MembersCommand),
     /// Inspect a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -98,11 +121,8 @@ struct DoctorArgs {
 enum ClusterCommand {
     /// Show owners, lag and health; exits with 1 if a node is silent or a workspace has no owner
     Status {
-        /// URL of any node of the cluster
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-        url: String,
         #[command(flatten)]
-        trust: server::TrustArgs,
+        connection: server::Connection,
     },
 }
 
@@ -141,7 +161,13 @@ pub fn run() -> ExitCode {
         Command::Backfill(args) => files::backfill(cli.config.as_deref(), args),
         Command::Evaluate(command) => evaluate::evaluate(command),
         Command::Workspaces(command) => workspaces::run(&command),
-        Command::Cluster(ClusterCommand::Status { url, trust }) => cluster::status(&url, &trust),
+        Command::Login(args) => login::login(args),
+        Command::Logout(args) => login::logout(&args),
+        Command::Context(command) => context::run(&command),
+        Command::Keys(command) => keys::run(&command),
+        Command::Organisations(command) => organisations::run(&command),
+        Command::Members(command) => members::run(&command),
+        Command::Cluster(ClusterCommand::Status { connection }) => cluster::status(&connection),
     }
 }
 

@@ -1,81 +1,27 @@
 //! `earcon cluster status`: shows the owners of workspaces, from a running node.
 
-use std::fmt::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use serde::Deserialize;
+use earcon_client::{Cluster, ClusterNode, ClusterWorkspace};
 
-use super::output::{UNAVAILABLE, complain, say};
-use super::server::TrustArgs;
-use earcon_client::Trust;
+use super::output::say;
+use super::server::{Connection, block_on, failed};
+use super::text;
 
-#[derive(Deserialize)]
-struct Cluster {
-    enabled: bool,
-    node: String,
-    nodes: Vec<Node>,
-    workspaces: Vec<Workspace>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    node: String,
-    state: String,
-    silent_ms: i64,
-    version: String,
-    started: String,
-    clock_ms: i64,
-    workspaces: usize,
-}
-
-#[derive(Deserialize)]
-struct Workspace {
-    workspace: String,
-    owner: Option<String>,
-    seq: Option<u64>,
-    kpis: Option<u64>,
-    parked: Option<u64>,
-    history_lag: Option<u64>,
-}
-
-pub(super) fn status(url: &str, trust: &TrustArgs) -> ExitCode {
-    let trust = match trust.trust() {
-        Ok(trust) => trust,
+pub(super) fn status(connection: &Connection) -> ExitCode {
+    let client = match connection.client() {
+        Ok(client) => client,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("the runtime cannot start: {error}"));
-            return ExitCode::from(UNAVAILABLE);
+    block_on(async {
+        match client.cluster().await {
+            Ok(cluster) => {
+                say(table(&cluster).trim_end());
+                if healthy(&cluster) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(error) => failed(&error),
         }
-    };
-    match runtime.block_on(fetch(url, &trust)) {
-        Ok(cluster) => {
-            say(table(&cluster).trim_end());
-            if healthy(&cluster) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) if Trust::refused(&error) => {
-            complain(&format!(
-                "the certificate of {url} is not trusted; --ca-file names a file of authorities to trust"
-            ));
-            ExitCode::from(UNAVAILABLE)
-        }
-        Err(error) => {
-            complain(&format!("{url} does not answer: {error}. Give the URL of a running node with --url"));
-            ExitCode::from(UNAVAILABLE)
-        }
-    }
-}
-
-async fn fetch(url: &str, trust: &Trust) -> Result<Cluster, reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .tls_backend_preconfigured((*trust.config()).clone())
-        .build()?;
-    let url = format!("{}/api/v1/cluster", url.trim_end_matches('/'));
-    client.get(url).send().await?.error_for_status()?.json().await
+    })
 }
 
 /// Whether each workspace has an owner that answers, and no node is silent.
@@ -85,27 +31,20 @@ fn healthy(cluster: &Cluster) -> bool {
 }
 
 fn table(cluster: &Cluster) -> String {
-    let mut text = String::new();
-    if cluster.enabled {
-        rows(
-            &mut text,
-            &["NODE", "STATE", "LAST HEARTBEAT", "WORKSPACES", "CLOCK", "STARTED", "VERSION"],
-            &node_rows(cluster),
-        );
-        text.push('\n');
+    let nodes = if cluster.enabled {
+        let titles = ["NODE", "STATE", "LAST HEARTBEAT", "WORKSPACES", "CLOCK", "STARTED", "VERSION"];
+        text::table(&titles, &node_rows(cluster))
     } else {
-        line(&mut text, "Single node: cluster.enabled is false.\n");
-    }
-    let columns = ["WORKSPACE", "OWNER", "EVENTS", "KPIS", "PARKED", "HISTORY LAG"];
-    rows(&mut text, &columns, &workspace_rows(cluster));
-    if cluster.workspaces.is_empty() {
-        line(&mut text, "There are no workspaces yet.");
-    }
-    text
+        "Single node: cluster.enabled is false.\n".to_owned()
+    };
+    let titles = ["WORKSPACE", "OWNER", "EVENTS", "KPIS", "PARKED", "HISTORY LAG"];
+    let workspaces = text::table(&titles, &workspace_rows(cluster));
+    let none = if cluster.workspaces.is_empty() { "There are no workspaces yet.\n" } else { "" };
+    format!("{nodes}\n{workspaces}{none}")
 }
 
 fn node_rows(cluster: &Cluster) -> Vec<Vec<String>> {
-    let row = |node: &Node| {
+    let row = |node: &ClusterNode| {
         let asked = if node.node == cluster.node { " (asked)" } else { "" };
         vec![
             format!("{}{asked}", node.node),
@@ -122,7 +61,7 @@ fn node_rows(cluster: &Cluster) -> Vec<Vec<String>> {
 
 fn workspace_rows(cluster: &Cluster) -> Vec<Vec<String>> {
     let number = |number: Option<u64>| number.map_or_else(|| "no answer".to_owned(), |number| number.to_string());
-    let row = |workspace: &Workspace| {
+    let row = |workspace: &ClusterWorkspace| {
         vec![
             workspace.workspace.clone(),
             workspace.owner.clone().unwrap_or_else(|| "none".to_owned()),
@@ -133,21 +72,6 @@ fn workspace_rows(cluster: &Cluster) -> Vec<Vec<String>> {
         ]
     };
     cluster.workspaces.iter().map(row).collect()
-}
-
-fn rows(text: &mut String, columns: &[&str], rows: &[Vec<String>]) {
-    let head: Vec<String> = columns.iter().map(ToString::to_string).collect();
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|i| rows.iter().chain([&head]).map(|row| row[i].chars().count()).max().unwrap_or_default())
-        .collect();
-    for row in [&head].into_iter().chain(rows) {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        line(text, cells.join("  ").trim_end());
-    }
-}
-
-fn line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("writing to a string does not fail");
 }
 
 #[cfg(test)]

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::output::{DATA, UNAVAILABLE, USAGE, complain, say};
-use super::server::TrustArgs;
+use super::output::{DATA, NOT_PERMITTED, UNAVAILABLE, USAGE, complain, say};
+use super::server::{ServerArgs, denial_hint};
 use crate::config::Config;
 use crate::sources::admissible::{SampleTimes, would_refuse};
 use crate::sources::chunks::{FileError, any_sample, preview};
+use crate::sources::post::PostError;
 use crate::sources::replay::{self, ReplayError, ReplayOptions};
 use earcon_model::wording::counted;
-use earcon_model::{Arrival, KpiName, WorkspaceId};
+use earcon_model::{Arrival, KpiName};
 use earcon_streams::{StreamOptions, StreamSettings};
 use earcon_tables::xlsx::is_sheet;
 use earcon_tables::{
@@ -36,7 +37,7 @@ pub(super) struct ReplayArgs {
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
-    destination: Destination,
+    destination: ServerArgs,
 }
 
 #[derive(Args)]
@@ -47,7 +48,7 @@ pub(super) struct BackfillArgs {
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
-    destination: Destination,
+    destination: ServerArgs,
 }
 
 /// What the first rows of a file may leave open.
@@ -74,18 +75,6 @@ struct TableArgs {
     /// Send nothing; show what would become of the first hundred rows
     #[arg(long)]
     dry_run: bool,
-}
-
-#[derive(Args)]
-struct Destination {
-    /// URL of the server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-    url: String,
-    #[command(flatten)]
-    trust: TrustArgs,
-    /// The workspace to send to
-    #[arg(long, value_name = "NAME", default_value = "local", value_parser = |text: &str| WorkspaceId::new(text))]
-    workspace: WorkspaceId,
 }
 
 impl TableArgs {
@@ -119,7 +108,7 @@ fn run(
     files: &[PathBuf],
     speed: f64,
     table: &TableArgs,
-    destination: &Destination,
+    destination: &ServerArgs,
     arrival: Arrival,
 ) -> ExitCode {
     if table.dry_run {
@@ -139,6 +128,10 @@ fn run(
             |()| ExitCode::SUCCESS,
         );
     }
+    let (url, trust, key, workspace) = match destination.destination() {
+        Ok(destination) => destination,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -146,16 +139,18 @@ fn run(
             return ExitCode::from(UNAVAILABLE);
         }
     };
-    let trust = match destination.trust.trust() {
-        Ok(trust) => trust,
-        Err(code) => return code,
-    };
     for file in files {
         let name = if files.len() > 1 { format!("{}: ", file.display()) } else { String::new() };
-        let Destination { url, workspace, .. } = destination;
-        let (url, workspace, table) = (url.clone(), workspace.clone(), table.options(file));
-        let (file, trust) = (file.clone(), trust.clone());
-        let options = ReplayOptions { file, table, speed, url, trust, workspace, arrival };
+        let options = ReplayOptions {
+            file: file.clone(),
+            table: table.options(file),
+            speed,
+            url: url.clone(),
+            trust: trust.clone(),
+            key: key.clone(),
+            workspace: workspace.clone(),
+            arrival,
+        };
         match runtime.block_on(replay::run(options)) {
             Ok(summary) => {
                 say(&format!("{name}{summary}"));
@@ -168,8 +163,16 @@ fn run(
                 }
             }
             Err(error) => {
-                complain(&format!("{name}{error}"));
-                return ExitCode::from(if matches!(error, ReplayError::Read { .. }) { DATA } else { UNAVAILABLE });
+                let status = match &error {
+                    ReplayError::Post { error: PostError::Refused { status, .. }, .. } => status.as_u16(),
+                    _ => 0,
+                };
+                complain(&format!("{name}{error}{}", denial_hint(status, &url)));
+                return ExitCode::from(match error {
+                    ReplayError::Read { .. } => DATA,
+                    _ if matches!(status, 401 | 403) => NOT_PERMITTED,
+                    _ => UNAVAILABLE,
+                });
             }
         }
     }

@@ -83,16 +83,31 @@ async fn listen(workspace: Workspace, args: &ListenArgs) -> ExitCode {
     match play(&workspace, &args.mix, ogg, &mut sink, args.seconds.map(|seconds| seconds * RATE)).await {
         Ok(()) => sink.finish(),
         // The player was closed, or the reader has ended.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => sink.finish(),
-        Err(error) => {
+        Err(Stop::Sink(error)) if error.kind() == ErrorKind::BrokenPipe => sink.finish(),
+        Err(Stop::Sink(error)) => {
             complain(&format!("cannot write the sound: {error}"));
             ExitCode::FAILURE
         }
+        Err(Stop::Server(error)) => failed(&error),
+    }
+}
+
+/// Why the sound ends early.
+enum Stop {
+    /// It cannot be written.
+    Sink(io::Error),
+    /// The server gives no more of it.
+    Server(Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Sink(error)
     }
 }
 
 /// Copies whole pages up to `limit` samples of sound. Reconnects if the stream ends.
-async fn play(workspace: &Workspace, mix: &str, ogg: Ogg, sink: &mut Sink, limit: Option<u64>) -> io::Result<()> {
+async fn play(workspace: &Workspace, mix: &str, ogg: Ogg, sink: &mut Sink, limit: Option<u64>) -> Result<(), Stop> {
     let mut ogg = Some(ogg);
     let mut backoff = Backoff::default();
     let mut heard = 0;
@@ -111,10 +126,14 @@ async fn play(workspace: &Workspace, mix: &str, ogg: Ogg, sink: &mut Sink, limit
         }
         tokio::time::sleep(backoff.failed()).await;
         // A second stream after the first is a chained Ogg stream. Players continue with it.
-        ogg = workspace.ogg(mix).await.ok();
-        if ogg.is_some() {
-            complain("reconnected");
-        }
+        ogg = match workspace.ogg(mix).await {
+            Ok(ogg) => {
+                complain("reconnected");
+                Some(ogg)
+            }
+            Err(error) if error.is_denied() => return Err(Stop::Server(error)),
+            Err(_) => None,
+        };
     }
 }
 
@@ -123,7 +142,7 @@ enum Copied {
     Ended { samples: u64, why: String },
 }
 
-async fn copy(ogg: &mut Ogg, sink: &mut Sink, limit: Option<u64>) -> io::Result<Copied> {
+async fn copy(ogg: &mut Ogg, sink: &mut Sink, limit: Option<u64>) -> Result<Copied, Stop> {
     let mut pages = Pages::default();
     loop {
         let piece = match ogg.next().await {
@@ -132,7 +151,7 @@ async fn copy(ogg: &mut Ogg, sink: &mut Sink, limit: Option<u64>) -> io::Result<
             Err(error @ Error::Unreachable { .. }) => {
                 return Ok(Copied::Ended { samples: pages.samples(), why: error.to_string() });
             }
-            Err(error) => return Err(io::Error::other(error)),
+            Err(error) => return Err(Stop::Server(error)),
         };
         pages.push(&piece);
         while let Some(page) = pages.next()? {

@@ -16,6 +16,9 @@ pub(super) const NO_INPUT: u8 = 66;
 /// Exit code: the system refuses to read or write a file, which is no damage (`EX_IOERR`).
 pub(super) const IO: u8 = 74;
 
+/// Exit code: the server wants other credentials, or does not permit it (`EX_NOPERM`).
+pub(super) const NOT_PERMITTED: u8 = 77;
+
 /// Exit code: a fault of the program ended it (`EX_SOFTWARE`). A supervisor starts it again.
 pub(super) const SOFTWARE: u8 = 70;
 
@@ -48,6 +51,6 @@ mod tests {
     fn every_exit_code_is_in_the_manual_and_no_other() {
         let codes: Vec<u8> = documented().into_keys().collect();
         // `ExitCode::SUCCESS` and `ExitCode::FAILURE` are 0 and 1.
-        assert_eq!(codes, [0, 1, USAGE, DATA, NO_INPUT, UNAVAILABLE, SOFTWARE, IO]);
+        assert_eq!(codes, [0, 1, USAGE, DATA, NO_INPUT, UNAVAILABLE, SOFTWARE, IO, NOT_PERMITTED]);
     }
 }

@@ -35,6 +35,24 @@ pub(super) fn label_text(labels: &Labels) -> String {
     labels.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(",")
 }
 
+/// Rows below their titles, in columns that are as wide as their widest cell.
+pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
+    let head: Vec<String> = titles.iter().map(ToString::to_string).collect();
+    // A line break in a name would begin a row.
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| plain(cell).into_owned()).collect()).collect();
+    let widths: Vec<usize> = (0..titles.len())
+        .map(|i| rows.iter().chain([&head]).map(|row| row[i].chars().count()).max().unwrap_or_default())
+        .collect();
+    let mut text = String::new();
+    for row in [&head].into_iter().chain(&rows) {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 /// A time in this machine's time zone. `format` is a strftime format such as `%H:%M:%S%.3f`.
 pub(super) fn local(ms: i64, format: &str) -> String {
     match Timestamp::from_millisecond(ms) {
@@ -46,6 +64,12 @@ pub(super) fn local(ms: i64, format: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_with_a_line_break_begins_no_row() {
+        let text = table(&["A", "B"], &[vec!["x\ny".to_owned(), "z".to_owned()]]);
+        assert_eq!(text, "A         B\nx\\u000ay  z\n");
+    }
 
     #[test]
     fn numbers_have_at_most_six_significant_digits() {

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use earcon_client::Client;
 
 use super::output::say;
-use super::server::{TrustArgs, block_on, failed};
+use super::server::{Connection, block_on, failed};
 use earcon_model::WorkspaceId;
 
 #[derive(Subcommand)]
@@ -16,31 +15,21 @@ pub(super) enum WorkspacesCommand {
         /// Name of the workspace
         #[arg(value_name = "NAME", value_parser = |text: &str| WorkspaceId::new(text))]
         name: WorkspaceId,
-        /// URL of the server
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-        url: String,
         #[command(flatten)]
-        trust: TrustArgs,
+        connection: Connection,
     },
     /// List the names of all workspaces, one a line
     List {
-        /// URL of the server
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-        url: String,
         #[command(flatten)]
-        trust: TrustArgs,
+        connection: Connection,
     },
 }
 
 pub(super) fn run(command: &WorkspacesCommand) -> ExitCode {
-    let (WorkspacesCommand::Create { url, trust, .. } | WorkspacesCommand::List { url, trust }) = command;
-    let trust = match trust.trust() {
-        Ok(trust) => trust,
-        Err(code) => return code,
-    };
-    let client = match Client::trusting(url, trust) {
+    let (WorkspacesCommand::Create { connection, .. } | WorkspacesCommand::List { connection }) = command;
+    let client = match connection.client() {
         Ok(client) => client,
-        Err(error) => return failed(&error),
+        Err(code) => return code,
     };
     block_on(async {
         let done = match command {

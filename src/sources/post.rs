@@ -7,7 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
+use earcon_client::Key;
+use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -107,15 +108,26 @@ enum Attempt {
 
 impl Poster {
     /// A poster to the server at `url`, such as `http://127.0.0.1:8080`. The scheme is optional.
-    /// Of an `https` URL, the certificate must be from an authority of `trust`. `arrival` is the kind of the samples: live or history.
+    /// Of an `https` URL, the certificate must be from an authority of `trust`. `key` goes with each
+    /// request. `arrival` is the kind of the samples: live or history.
     ///
     /// # Errors
     /// The URL cannot be used.
-    pub fn new(url: &str, trust: &Trust, workspace: &WorkspaceId, arrival: Arrival) -> Result<Self, PostError> {
+    pub fn new(
+        url: &str,
+        (trust, key): (&Trust, Option<&Key>),
+        workspace: &WorkspaceId,
+        arrival: Arrival,
+    ) -> Result<Self, PostError> {
         let server = parse_server_url(url)?;
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            headers.insert(AUTHORIZATION, key.authorization());
+        }
         // Ignores proxies of the environment: the server is in the same network.
         let client = reqwest::Client::builder()
             .no_proxy()
+            .default_headers(headers)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
             .tls_backend_preconfigured((*trust.config()).clone())

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use earcon_client::Key;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -49,6 +50,8 @@ pub struct ReplayOptions {
     pub url: String,
     /// Whose certificates are trusted, if the URL begins with `https`.
     pub trust: Trust,
+    /// The key to it. `None` for a server without accounts.
+    pub key: Option<Key>,
     /// The workspace that gets the samples.
     pub workspace: WorkspaceId,
     /// Whether the samples are live or history.
@@ -157,7 +160,7 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
         return Err(ReplayError::Speed(options.speed));
     }
     let summary = Summary::default();
-    let poster = Poster::new(&options.url, &options.trust, &options.workspace, options.arrival)
+    let poster = Poster::new(&options.url, (&options.trust, options.key.as_ref()), &options.workspace, options.arrival)
         .map_err(|error| ReplayError::Post { error, summary: summary.clone() })?;
     let (file, size) = open(&options.file)?;
     let most = if options.arrival == Arrival::Backfill { HISTORY_SAMPLES } else { BATCH_SAMPLES };

@@ -14,6 +14,7 @@ mod budget;
 mod clocks;
 mod cluster;
 mod command_line;
+mod contexts;
 mod counters_and_ends;
 mod damaged_under_server;
 mod data_directory;

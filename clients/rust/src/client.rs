@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 
 use crate::error::{Error, root_cause};
 use crate::follow::Follow;
+use crate::key::Key;
 use crate::sound::{Listen, Ogg};
 use crate::trust::Trust;
 
@@ -17,6 +19,7 @@ pub struct Client {
     pub(crate) http: reqwest::Client,
     base: Url,
     pub(crate) trust: Trust,
+    pub(crate) key: Option<Key>,
     pub(crate) timeout: Duration,
 }
 
@@ -37,14 +40,18 @@ impl Client {
     /// As [`Self::new`].
     pub fn trusting(url: &str, trust: Trust) -> Result<Self, Error> {
         let base = base_of(url)?;
-        // Proxies from the environment are ignored: the server is usually on the local network.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tls_backend_preconfigured((*trust.config()).clone())
-            .build();
-        let http = http.map_err(|error| Error::Url { url: url.to_owned(), reason: root_cause(&error) })?;
-        Ok(Self { http, base, trust, timeout: Duration::from_secs(30) })
+        let http = http_of(&base, &trust, None)?;
+        Ok(Self { http, base, trust, key: None, timeout: Duration::from_secs(30) })
+    }
+
+    /// Sends an API key (`ek_…`) or an access token with each request and each WebSocket handshake,
+    /// as `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// If no header can carry the text. The error does not contain it.
+    pub fn with_key(self, key: &str) -> Result<Self, Error> {
+        let key = Key::new(key)?;
+        Ok(Self { http: http_of(&self.base, &self.trust, Some(&key))?, key: Some(key), ..self })
     }
 
     /// Sets the timeout of one request. The default is 30 seconds. Streams have no timeout.
@@ -120,6 +127,20 @@ impl Workspace {
         let url = self.endpoint(segments);
         url.as_str().replacen("http", "ws", 1)
     }
+}
+
+fn http_of(base: &Url, trust: &Trust, key: Option<&Key>) -> Result<reqwest::Client, Error> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = key {
+        headers.insert(AUTHORIZATION, key.authorization());
+    }
+    // Proxies from the environment are ignored: the server is usually on the local network.
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .default_headers(headers)
+        .tls_backend_preconfigured((*trust.config()).clone());
+    builder.build().map_err(|error| Error::Url { url: base.to_string(), reason: root_cause(&error) })
 }
 
 /// Parses a server's URL. The scheme is optional; query and fragment are removed.

@@ -61,7 +61,7 @@ impl Workspace {
     pub async fn delete(&self, kpi: &str, query: &DeletionQuery) -> Result<Deletion, Error> {
         let whole = query.from.is_none() && query.to.is_none() && query.labels.is_none();
         let path: &[&str] = if whole { &["kpis", kpi] } else { &["kpis", kpi, "samples"] };
-        self.ask(self.client.http.delete(self.endpoint(path)).query(query)).await
+        self.client.ask(self.client.http.delete(self.endpoint(path)).query(query)).await
     }
 
     /// Deletes the workspace with everything in it. Its name can be used again. Returns whether
@@ -71,11 +71,11 @@ impl Workspace {
     /// If the server cannot be reached, or has no such workspace.
     pub async fn delete_workspace(&self) -> Result<bool, Error> {
         let request = self.client.http.delete(self.endpoint(&[])).query(&[("confirm", self.name())]);
-        let response = self.open(request.timeout(self.client.timeout)).await?;
+        let response = self.client.open(request.timeout(self.client.timeout)).await?;
         match response.status() {
             StatusCode::ACCEPTED => Ok(false),
             status if status.is_success() => Ok(true),
-            _ => Err(self.refusal(response).await),
+            _ => Err(self.client.refusal(response).await),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::message::DecodeError;
 
-/// The reason why a call failed. Each message contains the server's URL.
+/// The reason why a call failed. Each message contains the server's URL, and none contains the key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL is invalid, or its scheme is neither `http` nor `https`.
@@ -18,6 +18,12 @@ pub enum Error {
     /// Certificates of authorities cannot be used.
     #[error("the certificates of authorities cannot be used: {reason}")]
     Trust {
+        /// Why.
+        reason: String,
+    },
+    /// No header can carry the key. The key is not shown.
+    #[error("this is no key: {reason}")]
+    Key {
         /// The reason.
         reason: String,
     },
@@ -74,11 +80,18 @@ impl Error {
             Error::Unreachable { .. } => true,
             Error::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
             Error::Url { .. }
+            | Error::Key { .. }
             | Error::Trust { .. }
             | Error::Untrusted { .. }
             | Error::NotEarcon { .. }
             | Error::Decode { .. } => false,
         }
+    }
+
+    /// Whether the server wants other credentials (401), or does not permit it with these (403).
+    /// Such an error ends following, also after a connection that was permitted.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Error::Refused { status: 401 | 403, .. })
     }
 }
 

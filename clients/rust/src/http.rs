@@ -7,31 +7,27 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::client::Workspace;
+use crate::client::Client;
 use crate::error::{Error, root_cause};
 use crate::trust::Trust;
 
 /// Upper limit for `Retry-After`. Longer values are cut to this limit.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-impl Workspace {
-    pub(crate) fn url(&self) -> String {
-        self.client.url().to_owned()
-    }
-
+impl Client {
     pub(crate) fn unreachable(&self, reason: String) -> Error {
-        Error::Unreachable { url: self.url(), reason }
+        Error::Unreachable { url: self.url().to_owned(), reason }
     }
 
     /// The error for a connection that was not made, or broke.
     pub(crate) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> Error {
         let reason = root_cause(error);
-        if Trust::refused(error) { Error::Untrusted { url: self.url(), reason } } else { self.unreachable(reason) }
+        if Trust::refused(error) { Error::Untrusted { url: self.url().to_owned(), reason } } else { self.unreachable(reason) }
     }
 
     /// Sends a request whose response body may be endless. The timeout covers the head only.
     pub(crate) async fn open(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let sending = tokio::time::timeout(self.client.timeout, request.send()).await;
+        let sending = tokio::time::timeout(self.timeout, request.send()).await;
         match sending {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(self.broken(&error)),
@@ -41,15 +37,21 @@ impl Workspace {
 
     /// Sends a request and parses the JSON response.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
-        let response = self.open(request.timeout(self.client.timeout)).await?;
+        let response = self.open(request.timeout(self.timeout)).await?;
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }
         let body = response.bytes().await.map_err(|error| self.unreachable(root_cause(&error)))?;
         serde_json::from_slice(&body).map_err(|error| Error::NotEarcon {
-            url: self.url(),
+            url: self.url().to_owned(),
             reason: format!("cannot parse the response: {error}"),
         })
+    }
+
+    /// Sends a request whose response has no body.
+    pub(crate) async fn tell(&self, request: RequestBuilder) -> Result<(), Error> {
+        let response = self.open(request.timeout(self.timeout)).await?;
+        if response.status().is_success() { Ok(()) } else { Err(self.refusal(response).await) }
     }
 
     /// The error for a response with an error status.
@@ -67,13 +69,13 @@ impl Workspace {
         }
         let problem: Option<Problem> = serde_json::from_slice(body).ok();
         match problem.and_then(|problem| problem.detail.or(problem.title)) {
-            Some(detail) => Error::Refused { url: self.url(), status: status.as_u16(), detail, retry_after },
+            Some(detail) => Error::Refused { url: self.url().to_owned(), status: status.as_u16(), detail, retry_after },
             None if status == StatusCode::NOT_FOUND => {
-                Error::NotEarcon { url: self.url(), reason: "it does not have that path".to_owned() }
+                Error::NotEarcon { url: self.url().to_owned(), reason: "it does not have that path".to_owned() }
             }
             None => {
                 let detail = "no reason given".to_owned();
-                Error::Refused { url: self.url(), status: status.as_u16(), detail, retry_after }
+                Error::Refused { url: self.url().to_owned(), status: status.as_u16(), detail, retry_after }
             }
         }
     }

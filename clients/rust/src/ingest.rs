@@ -159,19 +159,21 @@ impl Workspace {
 
     async fn post(&self, body: Bytes) -> Result<Receipt, Error> {
         let request = self.client.http.post(self.endpoint(&["kpis", "ingest"])).timeout(self.client.timeout);
-        let response = self.open(request.header(CONTENT_TYPE, "application/json").body(body)).await?;
+        let response = self.client.open(request.header(CONTENT_TYPE, "application/json").body(body)).await?;
         let (status, pause) = (response.status(), retry_after(&response));
-        let text = response.bytes().await.map_err(|error| self.unreachable(root_cause(&error)))?;
+        let text = response.bytes().await.map_err(|error| self.client.unreachable(root_cause(&error)))?;
         let receipt = serde_json::from_slice::<Receipt>(&text).map(|mut receipt| {
             receipt.rejected_total = receipt.rejected_total.max(receipt.rejected.len() as u64);
             receipt
         });
         match (status, receipt) {
             (StatusCode::OK, Ok(receipt)) => Ok(receipt),
-            (StatusCode::OK, Err(error)) => Err(Error::NotEarcon { url: self.url(), reason: error.to_string() }),
+            (StatusCode::OK, Err(error)) => {
+                Err(Error::NotEarcon { url: self.client.url().to_owned(), reason: error.to_string() })
+            }
             // A 400 that lists the rows means: the batch was read, and each row was rejected.
             (StatusCode::BAD_REQUEST, Ok(receipt)) if !receipt.rejected.is_empty() => Ok(receipt),
-            _ => Err(self.refused(status, pause, &text)),
+            _ => Err(self.client.refused(status, pause, &text)),
         }
     }
 }

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod anomaly;
+mod api_key;
 mod backoff;
 mod client;
+mod cluster;
 mod compact;
 mod delete;
 mod error;
@@ -11,16 +13,21 @@ mod follow;
 mod http;
 mod incident;
 mod ingest;
+mod key;
 mod message;
+mod organisation;
 mod query;
 mod sentence;
 mod series;
+mod session;
 mod sound;
 mod trust;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Feedback, FeedbackOutcome, Peak, Reason};
+pub use api_key::{ApiKey, KeyOwner, KeyRequest, NewKey};
 pub use backoff::Backoff;
 pub use client::{Client, Workspace};
+pub use cluster::{Cluster, ClusterNode, ClusterWorkspace};
 pub use delete::{Deletion, DeletionQuery};
 pub use error::Error;
 pub use event::{Acknowledged, AnomalyFeedback, Backfilled, Deleted, DeletedScope, Event, EventData};
@@ -28,9 +35,12 @@ pub use follow::{Follow, Following, Since, Update};
 pub use incident::{FirstMover, Incident, IncidentState, Member, TimelineEntry};
 pub use ingest::{Receipt, RejectedRow, Sample};
 pub use jiff::tz::TimeZone;
+pub use key::Key;
 pub use message::{DecodeError, Gap, Message, Snapshot, Subscribed};
+pub use organisation::{Grant, NewInvitation, Organisation, OrganisationMember, OrganisationName};
 pub use query::{AnomaliesQuery, AnomalyPage, History, HistoryQuery, HistorySeries, KpiList, KpiSettings, Units};
 pub use sentence::sentence;
 pub use series::{Features, Kpi, Labels, ScoredSample, Series, SeriesSamples, SeriesState, Warming};
+pub use session::{Rights, Session, User};
 pub use sound::{Cue, Listen, Listening, Ogg, Packet, Sound, SoundConfig, Voice};
 pub use trust::Trust;

@@ -137,8 +137,7 @@ impl Client {
         struct All {
             workspaces: Vec<Named>,
         }
-        // Requests are made by a workspace; this one is of all.
-        let all: All = self.workspace("").ask(self.http.get(self.endpoint(&["api", "v1", "workspaces"]))).await?;
+        let all: All = self.ask(self.http.get(self.endpoint(&["api", "v1", "workspaces"]))).await?;
         Ok(all.workspaces.into_iter().map(|workspace| workspace.id).collect())
     }
 }
@@ -149,7 +148,7 @@ impl Workspace {
     /// # Errors
     /// If the server cannot be reached or has no such workspace.
     pub async fn units(&self) -> Result<Units, Error> {
-        self.ask(self.client.http.get(self.endpoint(&["units"]))).await
+        self.client.ask(self.client.http.get(self.endpoint(&["units"]))).await
     }
 
     /// Creates the workspace. Returns false if it existed already.
@@ -158,8 +157,12 @@ impl Workspace {
     /// If the server cannot be reached, or does not allow it.
     pub async fn create(&self) -> Result<bool, Error> {
         let request = self.client.http.put(self.endpoint(&[])).timeout(self.client.timeout);
-        let response = self.open(request).await?;
-        if response.status().is_success() { Ok(response.status() == 201) } else { Err(self.refusal(response).await) }
+        let response = self.client.open(request).await?;
+        if response.status().is_success() {
+            Ok(response.status() == 201)
+        } else {
+            Err(self.client.refusal(response).await)
+        }
     }
 
     /// Returns all KPIs with the newest sample of each series.
@@ -167,7 +170,7 @@ impl Workspace {
     /// # Errors
     /// If the server cannot be reached or has no such workspace.
     pub async fn kpis(&self) -> Result<KpiList, Error> {
-        self.ask(self.client.http.get(self.endpoint(&["kpis"]))).await
+        self.client.ask(self.client.http.get(self.endpoint(&["kpis"]))).await
     }
 
     /// Returns one KPI.
@@ -175,7 +178,7 @@ impl Workspace {
     /// # Errors
     /// If the server cannot be reached or has no such KPI.
     pub async fn kpi(&self, kpi: &str) -> Result<Kpi, Error> {
-        self.ask(self.client.http.get(self.endpoint(&["kpis", kpi]))).await
+        self.client.ask(self.client.http.get(self.endpoint(&["kpis", kpi]))).await
     }
 
     /// Returns the history of a KPI.
@@ -183,7 +186,7 @@ impl Workspace {
     /// # Errors
     /// If the server cannot be reached, has no such KPI, or refuses the query.
     pub async fn history(&self, kpi: &str, query: &HistoryQuery) -> Result<History, Error> {
-        self.ask(self.client.http.get(self.endpoint(&["kpis", kpi, "samples"])).query(query)).await
+        self.client.ask(self.client.http.get(self.endpoint(&["kpis", kpi, "samples"])).query(query)).await
     }
 
     /// Returns a page of anomalies, latest first.
@@ -191,7 +194,7 @@ impl Workspace {
     /// # Errors
     /// If the server cannot be reached, has no such workspace, or refuses the query.
     pub async fn anomalies(&self, query: &AnomaliesQuery) -> Result<AnomalyPage, Error> {
-        self.ask(self.client.http.get(self.endpoint(&["anomalies"])).query(query)).await
+        self.client.ask(self.client.http.get(self.endpoint(&["anomalies"])).query(query)).await
     }
 
     /// Acknowledges an anomaly.
@@ -205,6 +208,6 @@ impl Workspace {
             note: Option<&'a str>,
         }
         let request = self.client.http.post(self.endpoint(&["anomalies", anomaly, "acknowledge"]));
-        self.ask(request.json(&Body { note })).await
+        self.client.ask(request.json(&Body { note })).await
     }
 }

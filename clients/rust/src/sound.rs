@@ -166,7 +166,7 @@ async fn run(mut listen: Listen, sounds: mpsc::Sender<Result<Sound, Error>>) {
             () = sounds.closed() => return,
         };
         let Err(error) = ended else { return };
-        if !received && !error.is_temporary() {
+        if error.is_denied() || (!received && !error.is_temporary()) {
             let _dropped = sounds.send(Err(error)).await.is_err();
             return;
         }
@@ -192,15 +192,15 @@ async fn connection(
     let mut socket = connect(workspace, &["mixes", mix, "live"], None).await?;
     loop {
         let frame = timeout(SILENCE, socket.next()).await;
-        let frame = frame.map_err(|_| workspace.unreachable("the mix was silent for too long".to_owned()))?;
+        let frame = frame.map_err(|_| workspace.client.unreachable("the mix was silent for too long".to_owned()))?;
         let sound = match frame {
             Some(Ok(Frame::Text(text))) => {
-                sound(&text).map_err(|error| Error::Decode { url: workspace.url(), error })?
+                sound(&text).map_err(|error| Error::Decode { url: workspace.client.url().to_owned(), error })?
             }
             Some(Ok(Frame::Binary(bytes))) => packet(bytes),
-            Some(Ok(Frame::Close(_))) | None => return Err(workspace.unreachable("the mix ended".to_owned())),
+            Some(Ok(Frame::Close(_))) | None => return Err(workspace.client.unreachable("the mix ended".to_owned())),
             Some(Ok(_)) => None,
-            Some(Err(error)) => return Err(workspace.unreachable(root_cause(&error))),
+            Some(Err(error)) => return Err(workspace.client.unreachable(root_cause(&error))),
         };
         let Some(sound) = sound else { continue };
         *received = true;
@@ -248,9 +248,9 @@ pub struct Ogg {
 impl Ogg {
     pub(crate) async fn open(workspace: &Workspace, mix: &str) -> Result<Self, Error> {
         let request = workspace.client().http.get(workspace.endpoint(&["mixes", mix, "live.ogg"]));
-        let response = workspace.open(request).await?;
+        let response = workspace.client.open(request).await?;
         if !response.status().is_success() {
-            return Err(workspace.refusal(response).await);
+            return Err(workspace.client.refusal(response).await);
         }
         Ok(Self { response, workspace: workspace.clone() })
     }
@@ -262,8 +262,8 @@ impl Ogg {
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         match timeout(SILENCE, self.response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(self.workspace.unreachable(root_cause(&error))),
-            Err(_) => Err(self.workspace.unreachable("the mix was silent for too long".to_owned())),
+            Ok(Err(error)) => Err(self.workspace.client.unreachable(root_cause(&error))),
+            Err(_) => Err(self.workspace.client.unreachable("the mix was silent for too long".to_owned())),
         }
     }
 }

@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, accept_async};
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::{WebSocketStream, accept_async, accept_hdr_async};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -233,6 +234,84 @@ async fn permanent_error_ends_the_stream() {
     peer.send(json!({"type": "error", "title": "The filter is not understood", "detail": "no type nonsense"})).await;
     let error = timeout(PATIENCE, updates.next()).await.unwrap().unwrap().unwrap_err();
     assert!(error.to_string().contains("no type nonsense"), "{error}");
+}
+
+const KEY: &str = "ek_abcdefghijkl_secret";
+
+/// Accepts a handshake and returns its `Authorization`.
+async fn peer_with_key(script: &Script) -> (Peer, Option<String>) {
+    let mut sent = None;
+    // The error type is the library's.
+    #[expect(clippy::result_large_err)]
+    let note = |request: &Request, response: Response| {
+        sent = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        Ok(response)
+    };
+    let socket = accept_hdr_async(script.tcp().await, note).await.expect("a handshake");
+    (Peer(socket), sent)
+}
+
+#[tokio::test]
+async fn the_key_goes_with_each_request_and_each_handshake() {
+    let script = Script::new().await;
+    let client = script.client().with_key(KEY).unwrap();
+    let (local, header) = (client.workspace("local"), format!("Bearer {KEY}"));
+    let asking = {
+        let local = local.clone();
+        tokio::spawn(async move { (local.kpis().await.is_ok(), local.ingest(&[Sample::new("a", 1.0)]).await.is_ok()) })
+    };
+    let kpis = script.answer("200 OK", "", r#"{"seq": 1, "epoch": "e", "kpis": []}"#).await;
+    let sample = script.answer("200 OK", "", r#"{"accepted": 1}"#).await;
+    for request in [kpis, sample] {
+        assert!(request.contains(&format!("authorization: {header}")), "{request}");
+    }
+    assert_eq!(timeout(PATIENCE, asking).await.unwrap().unwrap(), (true, true));
+    let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
+    let mut updates = local.follow().backoff(backoff.clone()).start();
+    for _ in 0..2 {
+        assert_eq!(peer_with_key(&script).await.1.as_ref(), Some(&header), "again after a break");
+        disconnected(&mut updates).await;
+    }
+    drop(updates);
+    let _sound = local.listen("default").backoff(backoff).start();
+    assert_eq!(peer_with_key(&script).await.1, Some(header));
+}
+
+#[tokio::test]
+async fn refused_credentials_end_following_and_listening_also_after_a_connection() {
+    for (status, code) in [("401 Unauthorized", 401), ("403 Forbidden", 403)] {
+        let script = Script::new().await;
+        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
+        let local = script.client().with_key(KEY).unwrap().workspace("local");
+        let mut updates = local.follow().backoff(backoff.clone()).start();
+        let mut peer = script.peer().await;
+        peer.receive().await;
+        peer.subscribed(1, None).await;
+        connected(&mut updates).await;
+        drop(peer);
+        disconnected(&mut updates).await;
+        script.answer(status, "", r#"{"detail": "the key was revoked"}"#).await;
+        let error = timeout(PATIENCE, updates.next()).await.unwrap().unwrap().unwrap_err();
+        assert!(error.is_denied() && matches!(error, Error::Refused { status, .. } if status == code), "{error}");
+        assert!(error.to_string().contains("the key was revoked"), "{error}");
+        assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
+        assert!(timeout(PATIENCE, updates.next()).await.unwrap().is_none());
+
+        let mut listening = local.listen("default").backoff(backoff).start();
+        let mut peer = script.peer().await;
+        peer.send(json!({"type": "config", "codec": "opus", "sample_rate": 48_000, "channels": 2, "frame_ms": 20, "pre_skip": 312}))
+            .await;
+        drop(peer);
+        script.answer(status, "", r#"{"detail": "the key was revoked"}"#).await;
+        let error = loop {
+            match timeout(PATIENCE, listening.next()).await.unwrap().expect("an error before the end") {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(error.is_denied(), "{error}");
+        assert!(timeout(PATIENCE, listening.next()).await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,15 @@
 /** The client of one workspace: follow events, query, act, send samples. */
 
+import {
+  authorised,
+  bearer,
+  refusalOf,
+  ticket,
+  tokenOf,
+  type Purpose,
+  type Target,
+  type Token,
+} from "./access.ts";
 import type { Detectors, Experiment, Job } from "./experiments.ts";
 import { events, type EventsOptions, type Reset } from "./events.ts";
 import { ask, type Fetch } from "./http.ts";
@@ -137,18 +147,30 @@ export interface IncidentsPage {
   next: string | null;
 }
 
+/** A WebSocket class. The third argument is that of the package `ws`. */
+export type SocketClass = new (
+  url: string,
+  protocols?: string[],
+  options?: { headers: Record<string, string> },
+) => Socket;
+
 export interface ClientOptions {
   /** The server's URL, such as `http://127.0.0.1:7070`. Default: the origin of the page. */
   url?: string;
   /** The workspace's name. Default: `local`. */
   workspace?: string;
+  /** An API key (`ek_…`) of a server with accounts. No error shows it. */
+  key?: string;
+  /** Returns a key or an access token before each request and connection. Instead of `key`. */
+  token?: Token;
   /** A replacement of `fetch`, for environments without it and for tests. */
   fetch?: Fetch;
   /**
    * A WebSocket class, for environments without `WebSocket`, such as Node.js before version 22. The
-   * class of the package `ws` works.
+   * class of the package `ws` works. It gets the key as a header of its handshake. The class of a
+   * browser cannot send headers: for it the client asks for a ticket before each connection.
    */
-  WebSocket?: new (url: string) => Socket;
+  WebSocket?: SocketClass;
 }
 
 export class Client {
@@ -157,42 +179,73 @@ export class Client {
   readonly #base: string;
   readonly #fetch: Fetch;
   readonly #environment: Environment;
+  readonly #token: Token | null;
+  /** Whether the WebSocket class sends headers. */
+  readonly #headers: boolean;
+  /**
+   * Whether refused credentials end following. Those of a page's own server are its cookies: the
+   * page signs in again, and following goes on.
+   */
+  readonly #final: boolean;
 
   constructor(options: ClientOptions = {}) {
     this.workspace = options.workspace ?? "local";
     this.#server = (options.url ?? pageOrigin()).replace(/\/+$/, "");
     this.#base = `${this.#server}/api/v1/workspaces/${encodeURIComponent(this.workspace)}`;
-    this.#fetch = options.fetch ?? ((url, request) => fetch(url, request));
+    const plain: Fetch = options.fetch ?? ((url, request) => fetch(url, request));
+    this.#token = tokenOf(options.key, options.token);
+    this.#fetch = this.#token === null ? plain : authorised(plain, this.#token);
+    this.#final = options.url !== undefined || this.#token !== null;
     const Given = options.WebSocket;
-    this.#environment = Given === undefined ? REAL : { ...REAL, open: (url) => new Given(url) };
+    this.#headers = Given !== undefined && takesHeaders(Given);
+    const open = (url: string, headers?: Record<string, string>) => {
+      const Class = Given as SocketClass;
+      return headers === undefined ? new Class(url) : new Class(url, [], { headers });
+    };
+    this.#environment = Given === undefined ? REAL : { ...REAL, open };
   }
 
-  /** The URL of the event stream. */
+  /** The URL of the event stream, without credentials. */
   get eventsUrl(): string {
     return socketUrl(`${this.#base}/events`);
   }
 
-  /** The URL of a mix's packets. */
+  /** The URL of a mix's packets, without credentials. */
   packetsUrl(mix = "default"): string {
     return socketUrl(`${this.#base}/mixes/${encodeURIComponent(mix)}/live`);
   }
 
-  /** The URL of a mix as an endless Ogg stream. */
+  /** The URL of a mix as an endless Ogg stream, without credentials. */
   oggUrl(mix = "default"): string {
     return `${this.#base}/mixes/${encodeURIComponent(mix)}/live.ogg`;
   }
 
   /**
+   * Returns the URL of a mix for one connection of a browser, which cannot send headers: with a
+   * ticket if the client has a key. A ticket opens one stream within a minute.
+   */
+  async audioUrl(mix = "default", form: "packets" | "ogg" = "packets"): Promise<string> {
+    const url = form === "ogg" ? this.oggUrl(mix) : this.packetsUrl(mix);
+    return this.#token === null ? url : withTicket(url, await this.#ticket("audio"));
+  }
+
+  /** Returns why the server refuses the sound of a mix, or null if it does not. */
+  async audioRefusal(mix = "default", signal = new AbortController().signal): Promise<Error | null> {
+    return this.#final ? refusalOf(this.#fetch, this.oggUrl(mix), signal) : null;
+  }
+
+  /**
    * Delivers events, each exactly once and in order. A snapshot comes first (see `since`), and
-   * replaces lost events.
+   * replaces lost events. Throws an `ApiError` if the server does not accept the key (401) or does
+   * not permit it (403), also after a connection that it permitted.
    */
   events(options: EventsOptions = {}): AsyncGenerator<LiveEvent | Reset, void, void> {
-    return events(this.eventsUrl, options, this.#environment);
+    return events(this.#events(), options, this.#environment);
   }
 
   /** Creates a subscription with callbacks. `start` opens it. */
   subscription(follower: Follower, options: LinkOptions = {}): Subscription {
-    return new Subscription(this.eventsUrl, follower, options, this.#environment);
+    return new Subscription(this.#events(), follower, options, this.#environment);
   }
 
   /** Sends samples. Resolves when they are durable. */
@@ -384,6 +437,22 @@ export class Client {
     return this.#request(`${this.#base}/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
   }
 
+  #events(): Target {
+    const [token, url] = [this.#token, this.eventsUrl];
+    const refusal = (signal: AbortSignal) => refusalOf(this.#fetch, `${this.#base}/events`, signal);
+    const enter: Target["enter"] =
+      token === null
+        ? () => ({ url })
+        : this.#headers
+          ? async () => ({ url, headers: { authorization: bearer(await token()) } })
+          : async (signal) => ({ url: withTicket(url, await this.#ticket("events", signal)) });
+    return this.#final ? { enter, refusal } : { enter };
+  }
+
+  #ticket(purpose: Purpose, signal?: AbortSignal): Promise<string> {
+    return ticket(this.#fetch, `${this.#base}/tickets`, purpose, signal);
+  }
+
   #experiment(name: string): string {
     return `${this.#base}/experiments/${encodeURIComponent(name)}`;
   }
@@ -410,6 +479,16 @@ function pageOrigin(): string {
     throw new Error("outside of a browser, the client needs the option `url`");
   }
   return location.origin;
+}
+
+function withTicket(url: string, ticket: string): string {
+  return `${url}?ticket=${encodeURIComponent(ticket)}`;
+}
+
+/** Whether a WebSocket class sends the headers that it is given: no browser's class does. */
+function takesHeaders(Given: SocketClass): boolean {
+  const platform: unknown = globalThis.WebSocket;
+  return typeof platform !== "function" || (Given !== platform && !(Given.prototype instanceof platform));
 }
 
 /** The WebSocket URL of an HTTP URL. */

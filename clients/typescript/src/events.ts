@@ -1,5 +1,6 @@
 /** A subscription as an async iterable for `for await`. */
 
+import type { Target } from "./access.ts";
 import type { Link, LinkOptions } from "./link.ts";
 import { REAL, Subscription, type Environment } from "./subscription.ts";
 import type { LiveEvent, Snapshot } from "./wire.ts";
@@ -30,9 +31,12 @@ const MOST_WAITING = 10_000;
  * Delivers events, each exactly once and in order. A snapshot replaces lost events. The iteration
  * ends when the consumer leaves the loop or the signal aborts. The connection of a slow consumer is
  * closed and resumed later. The consumer loses no event that the server's log still holds.
+ *
+ * @throws ApiError if the server does not accept the credentials (401) or does not permit it (403),
+ * also after a connection that it permitted.
  */
 export async function* events(
-  url: string,
+  target: string | Target,
   options: EventsOptions,
   environment: Environment = REAL,
   mostWaiting = MOST_WAITING,
@@ -52,9 +56,12 @@ export async function* events(
   const follower = {
     event: put,
     snapshot: (snapshot: Snapshot, lost: boolean) => put({ ...snapshot, lost }),
-    ...(onChange === undefined ? {} : { changed: onChange }),
+    changed: (link: Link) => {
+      onChange?.(link);
+      wake();
+    },
   };
-  const subscription = new Subscription(url, follower, link, environment);
+  const subscription = new Subscription(target, follower, link, environment);
   const abort = () => wake();
   const aborted = () => signal?.aborted === true;
   signal?.addEventListener("abort", abort);
@@ -72,6 +79,10 @@ export async function* events(
           paused = false;
           subscription.start();
         }
+      }
+      const { refusal } = subscription.link;
+      if (waiting.length === 0 && refusal !== null) {
+        throw refusal;
       }
       if (waiting.length === 0) {
         await new Promise<void>((resolve) => {

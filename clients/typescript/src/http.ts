@@ -34,7 +34,8 @@ export async function ask<Answer>(fetch: Fetch, url: string, request: RequestIni
   return (text === "" ? undefined : JSON.parse(text)) as Answer;
 }
 
-function failure(text: string, response: Response): ApiError {
+/** Returns the error of an answer. */
+export function failure(text: string, response: Response): ApiError {
   const seconds = Number(response.headers.get("retry-after") ?? NaN);
   const retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : null;
   const { status, statusText } = response;

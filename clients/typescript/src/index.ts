@@ -1,5 +1,6 @@
 /** The public interface of `@earcon/client`. */
 
+export { CredentialsError, type Entrance, type Purpose, type Target, type Token } from "./access.ts";
 export { backoff } from "./backoff.ts";
 export { Client } from "./client.ts";
 export type {
@@ -15,6 +16,7 @@ export type {
   Mix,
   SamplesQuery,
   SeriesRows,
+  SocketClass,
 } from "./client.ts";
 export type {
   Arm,

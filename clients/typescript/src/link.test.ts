@@ -29,7 +29,7 @@ function subscribed(recovered: boolean | null, seq = 10): ServerMessage {
 function run(link: Link, ...inputs: (Input | ServerMessage)[]): [Link, Effect[]] {
   const effects: Effect[] = [];
   for (const input of inputs) {
-    const known = ["start", "stop", "opened", "message", "closed", "tick", "reconnect"].includes(input.type);
+    const known = ["start", "stop", "opened", "message", "closed", "refused", "tick", "reconnect"].includes(input.type);
     const wrapped = (known && !("seq" in input) ? input : { type: "message", message: input, now: 1_000 }) as Input;
     const [next, more] = step(link, wrapped);
     link = next;
@@ -212,6 +212,22 @@ describe("a link", () => {
     const [, effects] = run(link, { type: "start", now: 0 }, { type: "opened", now: 1 }, subscribed(true), event(7), event(8));
     expect(sent(effects)).toEqual([{ type: "subscribe", since: 7, epoch: EPOCH, filter }]);
     expect(events(effects)).toEqual([8]);
+  });
+
+  it("tries nothing after a refusal until it is told to", () => {
+    const error = new Error("the key was revoked");
+    const [refused, closing] = run(live(), { type: "refused", error });
+    expect(refused).toMatchObject({ phase: "refused", refusal: error, retryAt: null, cursor: { seq: 10 } });
+    expect(closing).toEqual([{ type: "close" }]);
+    const later: Input[] = [{ type: "closed", now: 0, chance: 0 }, { type: "tick", now: 10_000_000, chance: 0 }];
+    expect(run(refused, ...later)).toEqual([refused, []]);
+    for (const again of [{ type: "start", now: 5 }, { type: "reconnect", now: 5 }] as Input[]) {
+      const [link, effects] = run(refused, again);
+      expect(link).toMatchObject({ phase: "connecting", refusal: null });
+      expect(effects).toEqual([{ type: "connect" }]);
+    }
+    const [waiting] = run(live(), { type: "closed", now: 0, chance: 0 });
+    expect(run(waiting, { type: "refused", error })[0].phase).toBe("waiting");
   });
 
   it("ignores inputs after a stop", () => {

@@ -41,7 +41,14 @@ export interface LinkOptions {
   heartbeat?: Partial<Heartbeat>;
 }
 
-export type Phase = "idle" | "connecting" | "subscribing" | "live" | "waiting";
+export type Phase =
+  | "idle"
+  | "connecting"
+  | "subscribing"
+  | "live"
+  | "waiting"
+  /** The server does not accept the credentials. Nothing is tried until a start or a reconnect. */
+  | "refused";
 
 export interface Link {
   phase: Phase;
@@ -55,6 +62,8 @@ export interface Link {
   failures: number;
   /** Time of the next attempt, while waiting. */
   retryAt: number | null;
+  /** Why the server refuses, in the phase `refused`. Otherwise null. */
+  refusal: Error | null;
   /** Time of the last message of the server. */
   heardAt: number;
   /** Whether a ping is unanswered. */
@@ -72,6 +81,8 @@ export type Input =
   | { type: "opened"; now: number }
   | { type: "message"; message: ServerMessage; now: number }
   | { type: "closed"; now: number; chance: number }
+  /** The server does not accept the credentials, or does not permit the stream with them. */
+  | { type: "refused"; error: Error }
   /** Time passed. The subscription sends a tick four times per second. */
   | { type: "tick"; now: number; chance: number }
   /** The user requested a reconnect, or the network is back. */
@@ -102,6 +113,7 @@ export function idle(options: LinkOptions = {}): Link {
     cursor: resumes ? since : null,
     failures: 0,
     retryAt: null,
+    refusal: null,
     heardAt: 0,
     pinged: false,
     snapshotDue: false,
@@ -114,26 +126,33 @@ export function idle(options: LinkOptions = {}): Link {
 export function step(link: Link, input: Input): [Link, Effect[]] {
   switch (input.type) {
     case "start":
-      return link.phase === "idle" ? connect(link, input.now) : [link, []];
+      return link.phase === "idle" || link.phase === "refused" ? connect(link, input.now) : [link, []];
     case "stop":
-      return [{ ...link, phase: "idle", retryAt: null }, [{ type: "close" }]];
+      return [{ ...link, phase: "idle", retryAt: null, refusal: null }, [{ type: "close" }]];
     case "opened":
       return link.phase === "connecting" ? subscribe(link, input.now, link.cursor ?? link.first) : [link, []];
     case "message":
       return receive({ ...link, heardAt: input.now, pinged: false }, input.message, input.now);
     case "closed":
-      return link.phase === "idle" || link.phase === "waiting"
-        ? [link, []]
-        : wait(link, input.now, input.chance);
+      return isOpening(link) ? wait(link, input.now, input.chance) : [link, []];
+    case "refused":
+      return isOpening(link)
+        ? [{ ...link, phase: "refused", retryAt: null, refusal: input.error, pinged: false }, [{ type: "close" }]]
+        : [link, []];
     case "tick":
       return tick(link, input.now, input.chance);
     case "reconnect":
-      return link.phase === "waiting" ? connect(link, input.now) : [link, []];
+      return link.phase === "waiting" || link.phase === "refused" ? connect(link, input.now) : [link, []];
   }
 }
 
+/** Whether there is a connection, or one is being made. */
+function isOpening({ phase }: Link): boolean {
+  return phase === "connecting" || phase === "subscribing" || phase === "live";
+}
+
 function connect(link: Link, now: number): [Link, Effect[]] {
-  const next: Link = { ...link, phase: "connecting", retryAt: null, heardAt: now, pinged: false };
+  const next: Link = { ...link, phase: "connecting", retryAt: null, refusal: null, heardAt: now, pinged: false };
   return [next, [{ type: "connect" }]];
 }
 
@@ -158,7 +177,7 @@ function tick(link: Link, now: number, chance: number): [Link, Effect[]] {
   }
   const { pingAfterMs, deadAfterMs, connectWithinMs } = link.heartbeat;
   const limit = link.phase === "live" ? deadAfterMs : connectWithinMs;
-  if (link.phase !== "idle" && silence >= limit) {
+  if (isOpening(link) && silence >= limit) {
     const [next] = wait(link, now, chance);
     return [next, [{ type: "close" }]];
   }

@@ -1,5 +1,6 @@
 /** Runs the state machine of `link.ts` with a WebSocket, a timer, a clock and random numbers. */
 
+import { ends, type Entrance, type Target } from "./access.ts";
 import { idle, step, type Effect, type Input, type Link, type LinkOptions } from "./link.ts";
 import type { LiveEvent, ServerMessage, Snapshot } from "./wire.ts";
 
@@ -28,7 +29,8 @@ export interface Socket {
 
 /** The environment of a subscription. Tests use another one. */
 export interface Environment {
-  open(url: string): Socket;
+  /** Opens a socket. `headers` are those of the handshake; a browser's socket cannot send any. */
+  open(url: string, headers?: Record<string, string>): Socket;
   now(): number;
   chance(): number;
 }
@@ -49,17 +51,22 @@ export const REAL: Environment = {
 
 const TICK_MS = 250;
 
-/** A subscription that reconnects automatically until it is stopped. */
+/**
+ * A subscription that reconnects automatically until it is stopped, or the server does not accept
+ * its credentials: `link.phase` is `refused` then, and `link.refusal` the reason.
+ */
 export class Subscription {
   #link: Link;
   #socket: Socket | null = null;
+  /** The connection that is being made or open. Aborting it ends its requests. */
+  #attempt: AbortController | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
-  readonly #url: string;
+  readonly #target: Target;
   readonly #follower: Follower;
   readonly #environment: Environment;
 
-  constructor(url: string, follower: Follower, options: LinkOptions = {}, environment: Environment = REAL) {
-    this.#url = url;
+  constructor(target: string | Target, follower: Follower, options: LinkOptions = {}, environment: Environment = REAL) {
+    this.#target = typeof target === "string" ? { enter: () => ({ url: target }) } : target;
     this.#follower = follower;
     this.#link = idle(options);
     this.#environment = environment;
@@ -85,16 +92,24 @@ export class Subscription {
 
   /** Closes the connection and keeps the position. */
   stop(): void {
+    this.#stopTimer();
+    this.#dispatch({ type: "stop" });
+  }
+
+  /** Ends the wait before the next attempt. After a refusal it tries again. */
+  reconnectNow(): void {
+    if (this.#link.phase === "refused") {
+      this.start();
+    } else {
+      this.#dispatch({ type: "reconnect", now: this.#environment.now() });
+    }
+  }
+
+  #stopTimer(): void {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
       this.#timer = null;
     }
-    this.#dispatch({ type: "stop" });
-  }
-
-  /** Ends the wait before the next attempt. */
-  reconnectNow(): void {
-    this.#dispatch({ type: "reconnect", now: this.#environment.now() });
   }
 
   #dispatch(input: Input): void {
@@ -103,6 +118,9 @@ export class Subscription {
     this.#link = next;
     for (const effect of effects) {
       this.#execute(effect);
+    }
+    if (next.phase === "refused") {
+      this.#stopTimer();
     }
     if (before.phase !== next.phase || before.retryAt !== next.retryAt) {
       this.#follower.changed?.(next);
@@ -131,11 +149,41 @@ export class Subscription {
 
   #connect(): void {
     this.#drop();
-    const socket = this.#environment.open(this.#url);
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    const entrance = this.#target.enter(attempt.signal);
+    if (!(entrance instanceof Promise)) {
+      this.#open(entrance, attempt);
+      return;
+    }
+    entrance.then(
+      (prepared) => {
+        if (this.#attempt === attempt) {
+          this.#openLater(prepared, attempt);
+        }
+      },
+      (error: unknown) => this.#failed(attempt, ends(error) ? error : null),
+    );
+  }
+
+  #openLater(entrance: Entrance, attempt: AbortController): void {
+    try {
+      this.#open(entrance, attempt);
+    } catch (error) {
+      // There is no WebSocket here, and `start` has returned.
+      this.#failed(attempt, error as Error);
+    }
+  }
+
+  #open({ url, headers }: Entrance, attempt: AbortController): void {
+    const socket = this.#environment.open(url, headers);
     this.#socket = socket;
+    let opened = false;
+    let status: string | undefined;
     // Messages of a replaced socket are ignored.
     const current = () => this.#socket === socket;
     socket.onopen = () => {
+      opened = true;
       if (current()) {
         this.#dispatch({ type: "opened", now: this.#environment.now() });
       }
@@ -146,19 +194,43 @@ export class Subscription {
         this.#dispatch({ type: "message", message: parsed, now: this.#environment.now() });
       }
     };
-    // A close event follows. Some implementations throw if no error handler is set.
-    socket.onerror = () => undefined;
+    // A close event follows. Some implementations throw if no error handler is set. The package
+    // `ws` says the status of a refused handshake.
+    socket.onerror = (error?: { message?: unknown }) => {
+      status = /server response: (\d+)/.exec(String(error?.message))?.[1];
+    };
     socket.onclose = () => {
-      if (current()) {
-        this.#socket = null;
-        this.#dispatch({ type: "closed", now: this.#environment.now(), chance: this.#environment.chance() });
+      if (!current()) {
+        return;
+      }
+      this.#socket = null;
+      const unexplained = !opened && (status === undefined || status === "401" || status === "403");
+      if (unexplained && this.#target.refusal !== undefined) {
+        void this.#target.refusal(attempt.signal).then((refusal) => this.#failed(attempt, refusal));
+      } else {
+        this.#failed(attempt, null);
       }
     };
   }
 
+  /** Ends a connection. Without a refusal it is made again later. */
+  #failed(attempt: AbortController, refusal: Error | null): void {
+    if (this.#attempt !== attempt) {
+      return;
+    }
+    this.#attempt = null;
+    if (refusal === null) {
+      this.#dispatch({ type: "closed", now: this.#environment.now(), chance: this.#environment.chance() });
+    } else {
+      this.#dispatch({ type: "refused", error: refusal });
+    }
+  }
+
   #drop(): void {
-    const socket = this.#socket;
+    const [socket, attempt] = [this.#socket, this.#attempt];
     this.#socket = null;
+    this.#attempt = null;
+    attempt?.abort();
     socket?.close();
   }
 }

@@ -61,6 +61,7 @@ fn options(file: &Path, url: &str, speed: f64) -> ReplayOptions {
         table: TableOptions::new(earcon_tables::name_from(&file.file_stem().unwrap().to_string_lossy())),
         speed,
         url: url.to_owned(),
+        key: None,
         workspace: WorkspaceId::new("local").unwrap(),
         arrival: Arrival::Live,
     }

@@ -45,6 +45,8 @@ impl Running {
     pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_earcon"));
         command.args(arguments).envs([KEEPS_FIXED_TIMES]).envs(environment.iter().copied()).env("TZ", "UTC");
+        // The contexts of the person who runs the tests are for other servers.
+        command.env("XDG_CONFIG_HOME", "/nonexistent").env_remove("EARCON_KEY");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

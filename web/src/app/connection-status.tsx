@@ -18,6 +18,7 @@ export function ConnectionStatus() {
     subscribing: "Catching up",
     live: "Live",
     waiting: "Reconnecting",
+    refused: "Not permitted",
     offline: "Offline",
     empty: "Unknown",
   }[state];

@@ -21,6 +21,7 @@ from .ingest import Batcher, Receipt, Sample
 from .link import Link, Since
 from .listen import Sound
 from .model import Anomaly, Kpi, Labels, Position, Snapshot
+from .socket import authorization
 
 TIMEOUT_S = 30.0
 
@@ -57,12 +58,19 @@ class Client:
     """A client of one server.
 
     It is an asynchronous context manager that closes the HTTP connections at its end.
+
+    `key` is an API key (`ek_…`) or an access token. It goes with each request and each WebSocket
+    handshake, and no error, log line or `repr` shows it. A key that no header can carry raises
+    ValueError.
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:7070", heartbeat: Heartbeat | None = None) -> None:
+    def __init__(
+        self, url: str = "http://127.0.0.1:7070", heartbeat: Heartbeat | None = None, *, key: str | None = None
+    ) -> None:
         self._url = url.rstrip("/")
         self._heartbeat = heartbeat or Heartbeat()
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._headers = authorization(key)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, headers=self._headers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,12 +98,14 @@ class Client:
         `since` is the start: "snapshot" (the current state first), "live" (the next event), or
         the `position` of an event or snapshot of an earlier run. If the server no longer holds
         missed events, a `Snapshot` with `lost` set replaces them. An item of `kpis` may end in
-        `*`. A slow consumer loses no event that the server's log still holds.
+        `*`. A slow consumer loses no event that the server's log still holds. Raises ApiError if the
+        server does not accept the key (401) or does not permit it (403), also later.
         """
         position = since if isinstance(since, Position) else None
         first = "snapshot" if isinstance(since, Position) else since
         link = Link(first=first, kpis=tuple(kpis), types=tuple(types), position=position)
-        return follow(self._socket_url(f"{_path(workspace)}/events"), link, self._heartbeat, on_state)
+        url = self._socket_url(f"{_path(workspace)}/events")
+        return follow(url, self._headers, link, self._heartbeat, on_state)
 
     async def ingest(self, workspace: str, samples: Iterable[Sample]) -> Receipt:
         """Sends samples. Returns when all are durable. See `earcon.ingest.send`."""
@@ -110,7 +120,8 @@ class Client:
 
     def listen(self, workspace: str = "local", mix: str = "default") -> AsyncGenerator[Sound, None]:
         """Delivers Opus packets (one every 20 ms), voices and cues until the iterator is closed."""
-        return _listen.sounds(self._socket_url(f"{_path(workspace)}/mixes/{quote(mix, safe='')}/live"))
+        url = self._socket_url(f"{_path(workspace)}/mixes/{quote(mix, safe='')}/live")
+        return _listen.sounds(url, self._headers)
 
     async def record(
         self, path: str | PathLike[str], seconds: float, workspace: str = "local", mix: str = "default"

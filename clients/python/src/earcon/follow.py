@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidURI, WebSocketException
 
 from .backoff import backoff
@@ -19,6 +19,7 @@ from .errors import NotUnderstood
 from .events import Event
 from .link import Link, Send
 from .model import Snapshot
+from .socket import open_socket
 
 State: TypeAlias = Literal["connecting", "subscribing", "live", "waiting"]
 PING = '{"type":"ping"}'
@@ -39,9 +40,12 @@ class Heartbeat:
 
 
 async def follow(
-    url: str, link: Link, heartbeat: Heartbeat, on_state: Callable[[State], None] | None
+    url: str, headers: dict[str, str], link: Link, heartbeat: Heartbeat, on_state: Callable[[State], None] | None
 ) -> AsyncGenerator[Event | Snapshot, None]:
-    """Delivers events until the iterator is closed. Connects and reconnects automatically."""
+    """Delivers events until the iterator is closed. Connects and reconnects automatically.
+
+    Raises ApiError if the server answers 401 or 403, also after a connection that it permitted.
+    """
     report: Callable[[State], None] = on_state or (lambda _state: None)
     failures = 0
     while True:
@@ -49,14 +53,14 @@ async def follow(
         link.subscribed = False
         report("connecting")
         try:
-            async with aclosing(_connection(url, link, heartbeat, report)) as deliveries:
+            async with aclosing(_connection(url, headers, link, heartbeat, report)) as deliveries:
                 async for delivery in deliveries:
                     answered = True
                     yield delivery
         except InvalidURI:
             raise
         except (OSError, TimeoutError, WebSocketException, EOFError):
-            # All connection errors are temporary: retry.
+            # All other connection errors are temporary: retry.
             pass
         failures = 1 if answered or link.subscribed else failures + 1
         report("waiting")
@@ -64,15 +68,11 @@ async def follow(
 
 
 async def _connection(
-    url: str, link: Link, heartbeat: Heartbeat, report: Callable[[State], None]
+    url: str, headers: dict[str, str], link: Link, heartbeat: Heartbeat, report: Callable[[State], None]
 ) -> AsyncGenerator[Event | Snapshot, None]:
     """Yields the deliveries of one connection. Raises an error if the connection breaks."""
-    # WebSocket pings are disabled, because they would close the connections of slow consumers.
     # The heartbeat of the protocol detects silent connections.
-    socket = await asyncio.wait_for(
-        connect(url, max_size=MAX_MESSAGE, compression=None, ping_interval=None, close_timeout=1, open_timeout=None),
-        heartbeat.connect_within,
-    )
+    socket = await asyncio.wait_for(open_socket(url, headers, max_size=MAX_MESSAGE), heartbeat.connect_within)
     try:
         await socket.send(link.open().text)
         report("subscribing")

@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidURI, WebSocketException
 
 from .backoff import backoff
 from .errors import EarconError
 from .model import Labels
+from .socket import open_socket
 
 SILENCE_S = 8.0
 """Idle timeout in seconds. A mix sends a packet every 20 ms."""
@@ -75,16 +75,16 @@ class Cue:
 Sound: TypeAlias = AudioConfig | Packet | Voices | Cue
 
 
-async def sounds(url: str) -> AsyncGenerator[Sound, None]:
+async def sounds(url: str, headers: dict[str, str]) -> AsyncGenerator[Sound, None]:
     """Delivers packets, voices and cues until the iterator is closed. Reconnects automatically.
 
-    Packets that were missed are not repeated.
+    Packets that were missed are not repeated. Raises ApiError if the server answers 401 or 403.
     """
     failures = 0
     while True:
         try:
             async with asyncio.timeout(SILENCE_S):
-                socket = await connect(url, compression=None, ping_interval=None, close_timeout=1, open_timeout=None)
+                socket = await open_socket(url, headers)
             async with socket:
                 while True:
                     async with asyncio.timeout(SILENCE_S):

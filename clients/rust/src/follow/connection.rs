@@ -86,6 +86,7 @@ impl Connection<'_> {
         };
         let mut socket = match made {
             Ok(socket) => socket,
+            Err(error) if error.is_denied() => return End::Permanent(error),
             // A known workspace may be in transfer between two nodes.
             Err(error) if *connected || error.is_temporary() => return End::Temporary(error),
             Err(error) => return End::Permanent(error),
@@ -109,15 +110,15 @@ impl Connection<'_> {
                 Ok(Some(Ok(Frame::Close(frame)))) => {
                     let reason = frame.map_or_else(|| "no reason given".to_owned(), |frame| frame.reason.to_string());
                     return End::Temporary(
-                        workspace.unreachable(format!("the server closed the connection: {reason}")),
+                        workspace.client.unreachable(format!("the server closed the connection: {reason}")),
                     );
                 }
                 Ok(Some(Ok(_))) => {
                     pinged = false;
                     continue;
                 }
-                Ok(Some(Err(error))) => return End::Temporary(workspace.unreachable(root_cause(&error))),
-                Ok(None) => return End::Temporary(workspace.unreachable("the connection ended".to_owned())),
+                Ok(Some(Err(error))) => return End::Temporary(workspace.client.unreachable(root_cause(&error))),
+                Ok(None) => return End::Temporary(workspace.client.unreachable("the connection ended".to_owned())),
                 // Half of the idle timeout has passed: ping the server.
                 Err(_) if !pinged => {
                     pinged = true;
@@ -127,7 +128,9 @@ impl Connection<'_> {
                     continue;
                 }
                 Err(_) => {
-                    return End::Temporary(workspace.unreachable("the connection was silent for too long".to_owned()));
+                    return End::Temporary(
+                        workspace.client.unreachable("the connection was silent for too long".to_owned()),
+                    );
                 }
             };
             pinged = false;
@@ -149,8 +152,9 @@ impl Connection<'_> {
         connected: &mut bool,
     ) -> Result<(), End> {
         // An unreadable message is not skipped: the client reconnects and requests it again.
-        let message =
-            message.map_err(|error| End::Temporary(Error::Decode { url: self.follow.workspace.url(), error }))?;
+        let message = message.map_err(|error| {
+            End::Temporary(Error::Decode { url: self.follow.workspace.client.url().to_owned(), error })
+        })?;
         let step = self.cursor.handle(&message);
         match step {
             Step::Drop => return Ok(()),
@@ -171,7 +175,7 @@ impl Connection<'_> {
                 if *connected || !self.cursor.is_awaiting() {
                     return Ok(());
                 }
-                let (url, detail) = (self.follow.workspace.url(), format!("{title}: {detail}"));
+                let (url, detail) = (self.follow.workspace.client.url().to_owned(), format!("{title}: {detail}"));
                 return Err(End::Permanent(Error::Refused { url, status: 0, detail, retry_after: None }));
             }
         };
@@ -188,8 +192,10 @@ impl Connection<'_> {
         let workspace = &self.follow.workspace;
         match timeout(CONNECT_TIMEOUT, socket.send(frame)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(End::Temporary(workspace.unreachable(root_cause(&error)))),
-            Err(_) => Err(End::Temporary(workspace.unreachable("it did not accept a message in time".to_owned()))),
+            Ok(Err(error)) => Err(End::Temporary(workspace.client.unreachable(root_cause(&error)))),
+            Err(_) => {
+                Err(End::Temporary(workspace.client.unreachable("it did not accept a message in time".to_owned())))
+            }
         }
     }
 }
@@ -201,11 +207,14 @@ pub(crate) async fn connect(
     path: &[&str],
     protocol: Option<&'static str>,
 ) -> Result<Socket, Error> {
-    let not_earcon = |reason: String| Error::NotEarcon { url: workspace.url(), reason };
+    let not_earcon = |reason: String| Error::NotEarcon { url: workspace.client.url().to_owned(), reason };
     let mut offered = protocol;
     loop {
         let mut request =
             workspace.socket_endpoint(path).into_client_request().map_err(|error| not_earcon(root_cause(&error)))?;
+        if let Some(key) = &workspace.client.key {
+            request.headers_mut().insert("authorization", key.authorization());
+        }
         if let Some(protocol) = offered {
             request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
         }
@@ -229,9 +238,9 @@ pub(crate) async fn connect(
                 error @ (tungstenite::Error::Io(_)
                 | tungstenite::Error::ConnectionClosed
                 | tungstenite::Error::Protocol(_)),
-            )) => Err(workspace.broken(&error)),
+            )) => Err(workspace.client.broken(&error)),
             Ok(Err(error)) => Err(not_earcon(root_cause(&error))),
-            Err(_) => Err(workspace.unreachable("it did not answer in time".to_owned())),
+            Err(_) => Err(workspace.client.unreachable("it did not answer in time".to_owned())),
         };
     }
 }
@@ -242,9 +251,9 @@ async fn refusal(workspace: &Workspace, answer: &Response<Option<Vec<u8>>>) -> E
     let body = answer.body().as_deref().unwrap_or_default();
     let status = answer.status().as_u16();
     let Ok(code) = reqwest::StatusCode::from_u16(status) else {
-        return workspace.unreachable(format!("it answered with status {status}"));
+        return workspace.client.unreachable(format!("it answered with status {status}"));
     };
-    let error = workspace.refused(code, None, body);
+    let error = workspace.client.refused(code, None, body);
     // A failing server gets no additional request.
     if !error.is_temporary()
         && serde_json::from_slice::<IgnoredAny>(body).is_err()

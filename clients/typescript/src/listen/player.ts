@@ -3,6 +3,7 @@
  * stream in an `<audio>` element. It reconnects automatically and reports voices and cues.
  */
 
+import { ends } from "../access.ts";
 import { backoff } from "../backoff.ts";
 import type { AudioMessage, Cue, Voice } from "../wire.ts";
 import { canDecode, Output, WORKLET_URL, type OutputCounters } from "./output.ts";
@@ -15,7 +16,11 @@ export interface HeardCue extends Cue {
 
 /** The source of the audio. A `Client` is a source. */
 export interface Source {
-  packetsUrl(mix: string): string;
+  /** The URL for one connection. */
+  audioUrl(mix: string, form: "packets" | "ogg"): Promise<string>;
+  /** Why the server refuses the sound, or null if it does not. */
+  audioRefusal(mix: string): Promise<Error | null>;
+  /** The URL for another program. */
   oggUrl(mix: string): string;
 }
 
@@ -65,6 +70,10 @@ export class Player {
   #output: Output | null = null;
   #element: HTMLAudioElement | null = null;
   #socket: WebSocket | null = null;
+  /** Counts connections. What an earlier one is still waiting for is ignored. */
+  #attempt = 0;
+  /** Whether a ticket or the reason of a refusal is awaited. */
+  #asking = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #monitor: ReturnType<typeof setInterval> | null = null;
   #failures = 0;
@@ -136,7 +145,7 @@ export class Player {
     if (!decodes) {
       output?.close();
       this.#output = null;
-      this.#fallBack(source);
+      void this.#fallBack(source);
       return;
     }
     // The player does not wait for the sound card. Packets are decoded, and the advice reports a
@@ -151,7 +160,27 @@ export class Player {
     if (source === null) {
       return;
     }
-    const socket = new WebSocket(source.packetsUrl(this.#mix));
+    const attempt = (this.#attempt += 1);
+    this.#asking = true;
+    this.#heardAt = Date.now();
+    source.audioUrl(this.#mix, "packets").then(
+      (url) => {
+        if (this.#attempt === attempt && this.#source === source) {
+          this.#listen(url, source);
+        }
+      },
+      (error: unknown) => {
+        if (this.#attempt === attempt && this.#source === source) {
+          this.#retry(ends(error) ? error : null);
+        }
+      },
+    );
+  }
+
+  #listen(url: string, source: Source): void {
+    const [socket, attempt] = [new WebSocket(url), this.#attempt];
+    let answered = false;
+    this.#asking = false;
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#heardAt = Date.now();
@@ -160,6 +189,7 @@ export class Player {
       if (this.#socket !== socket) {
         return;
       }
+      answered = true;
       this.#heardAt = Date.now();
       if (data instanceof ArrayBuffer) {
         this.#packet(data);
@@ -168,9 +198,21 @@ export class Player {
       }
     };
     socket.onclose = () => {
-      if (this.#socket === socket) {
-        this.#retry();
+      if (this.#socket !== socket) {
+        return;
       }
+      this.#socket = null;
+      if (answered) {
+        this.#retry(null);
+        return;
+      }
+      // A browser does not say why a WebSocket was refused.
+      this.#asking = true;
+      void source.audioRefusal(this.#mix).then((refusal) => {
+        if (this.#attempt === attempt && this.#source === source) {
+          this.#retry(refusal);
+        }
+      });
     };
   }
 
@@ -204,12 +246,14 @@ export class Player {
   /** Polls for a dead connection and a missing sound card, which cause no event. */
   #check(): void {
     const output = this.#output;
-    if (output === null || this.#socket === null) {
+    if (output === null || (this.#socket === null && !this.#asking)) {
       return;
     }
     if (Date.now() - this.#heardAt > DEAD_AFTER_MS) {
-      this.#socket.close();
-      this.#retry();
+      const socket = this.#socket;
+      this.#socket = null;
+      socket?.close();
+      this.#retry(null);
     } else if (this.#received > 0) {
       const state = output.running ? "playing" : "mute";
       const advice = output.running
@@ -221,14 +265,31 @@ export class Player {
     }
   }
 
-  #retry(): void {
+  /** Connects again later, or not at all after a refusal. */
+  #retry(refusal: Error | null): void {
     this.#socket = null;
+    this.#attempt += 1;
+    this.#asking = false;
+    if (refusal !== null) {
+      this.#refuse(refusal);
+      return;
+    }
     this.#failures += 1;
     this.#set({ state: "reconnecting", voices: [] });
     this.#timer = setTimeout(() => this.#connect(), backoff(this.#failures, Math.random()));
   }
 
+  #refuse(refusal: Error): void {
+    this.#source = null;
+    this.#disconnect();
+    this.#output?.close();
+    this.#output = null;
+    this.#set({ state: "failed", advice: `The server refuses the sound: ${refusal.message}`, voices: [] });
+  }
+
   #disconnect(): void {
+    this.#attempt += 1;
+    this.#asking = false;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -243,14 +304,28 @@ export class Player {
     this.#failures = 0;
   }
 
-  #fallBack(source: Source): void {
+  async #fallBack(source: Source): Promise<void> {
     const element = new Audio();
     if (element.canPlayType('audio/ogg; codecs="opus"') === "") {
       const link = new URL(source.oggUrl(this.#mix), location.href).href;
       this.#set({ state: "failed", advice: `This browser cannot play Opus. Open ${link} in VLC or mpv instead.` });
       return;
     }
-    element.src = source.oggUrl(this.#mix);
+    let url: string;
+    try {
+      url = await source.audioUrl(this.#mix, "ogg");
+    } catch (error) {
+      if (this.#source === source && ends(error)) {
+        this.#refuse(error);
+      } else if (this.#source === source) {
+        this.#set({ state: "failed", advice: "The server does not answer. Press Listen to try again." });
+      }
+      return;
+    }
+    if (this.#source !== source) {
+      return;
+    }
+    element.src = url;
     element.volume = this.#volume * this.#volume;
     this.#element = element;
     element.onerror = () => this.#fail(element, "The stream broke off. Press Listen to try again.");
