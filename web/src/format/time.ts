@@ -83,6 +83,11 @@ export function period(from: number, to: number): string {
   return `${SECONDS.format(from)} to ${SECONDS.format(to)}`;
 }
 
+/** A moment to the second, with its date. */
+export function second(at: number): string {
+  return SECONDS.format(at);
+}
+
 export function clock(at: number): string {
   return CLOCK.format(at);
 }
