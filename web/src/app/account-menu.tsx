@@ -1,4 +1,4 @@
-/** The menu of the account: who is signed in, the organisations, and the way out. */
+/** The menu of the account: its name, the organisations, and the way out. */
 
 import { useEffect, useId, useRef, useState } from "react";
 import { words } from "../components/dialog-form.tsx";

@@ -1,4 +1,4 @@
-/** Fields of forms: text, passwords, codes. Their names and hints are those of password managers. */
+/** Fields of forms: text, passwords, codes. Password managers know their names. */
 
 import { type ReactNode, useId, useState } from "react";
 
@@ -12,7 +12,7 @@ interface Props {
   autoComplete?: string;
   /** Said below the field. */
   hint?: ReactNode;
-  /** What is wrong with the value. */
+  /** Why the value is not accepted. */
   problem?: string | null;
   maxLength?: number;
   autoFocus?: boolean;

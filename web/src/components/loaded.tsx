@@ -1,4 +1,4 @@
-/** What is shown of a list before its first answer, and after a failure. */
+/** A list that is loaded: the items, or that it is loading, or why it failed. */
 
 import type { ReactNode } from "react";
 import type { Listing } from "../hooks/use-listing.ts";

@@ -3,7 +3,7 @@
 import { useRef, useState } from "react";
 
 interface Props {
-  /** What it is, such as `key`. */
+  /** The kind of secret, such as `key`. */
   what: string;
   secret: string;
   children?: React.ReactNode;
@@ -25,7 +25,7 @@ export function SecretOnce({ what, secret, children }: Props) {
   return (
     <div className="secret-once" data-testid="secret-once">
       <p className="notice">
-        Copy the {what} now. It is not shown again: Earcon keeps only what is needed to recognise it.
+        This is shown once, and not again. Copy the {what} now: Earcon keeps only what is needed to recognise the {what}.
       </p>
       <pre ref={shown} tabIndex={0} aria-label={`The ${what}`} data-testid="secret">
         {secret}

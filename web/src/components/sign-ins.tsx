@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import { agentWords, instant } from "../format/accounts.ts";
-import { ago, date } from "../format/time.ts";
+import { ago, longDate } from "../format/time.ts";
 import { useNow } from "../hooks/use-now.ts";
 import type { AccountsApi, SignIn } from "../live/accounts-api.ts";
 import { DialogForm } from "./dialog-form.tsx";
@@ -33,8 +33,8 @@ export function SignIns({ api, signIns, named, changed }: Props) {
               {each.current && <em className="tag">this browser</em>}
               <p className="muted small">
                 {named && `${agentWords(each.agent)}, `}
-                from {each.address}; used {ago(instant(each.last_used_at), now)}, begun {date(instant(each.created_at))}, ends{" "}
-                {date(instant(each.expires_at))} at the latest
+                from {each.address}; used {ago(instant(each.last_used_at), now)}, begun {longDate(instant(each.created_at))}, ends{" "}
+                {longDate(instant(each.expires_at))} at the latest
               </p>
             </div>
             <div className="actions">

@@ -2,9 +2,9 @@
 
 import { PERMISSIONS, type Permission, type Role, ROLES, shortName } from "../live/session.ts";
 import { counted } from "./count.ts";
-import { date, duration } from "./time.ts";
+import { duration, longDate } from "./time.ts";
 
-export const ROLE_WORDS: Record<Role, string> = {
+const ROLE_WORDS: Record<Role, string> = {
   listener: "hears the sound, and nothing else",
   viewer: "sees and hears everything",
   operator: "also acknowledges, mutes and gives feedback",
@@ -13,7 +13,12 @@ export const ROLE_WORDS: Record<Role, string> = {
   owner: "also manages the organisation and its owners",
 };
 
-/** The roles that somebody may hand out: none above the own one. */
+/** What a role permits: `An editor also sends samples …`. */
+export function roleSentence(role: Role): string {
+  return `${/^[aeo]/.test(role) ? "An" : "A"} ${role} ${ROLE_WORDS[role]}.`;
+}
+
+/** The roles that a member may hand out: none above the own one. */
 export function grantable(own: Role | null): Role[] {
   return own === null ? [] : ROLES.slice(0, ROLES.indexOf(own) + 1);
 }
@@ -84,7 +89,7 @@ export function endWords(end: string | number | null, now: number): string {
     return "no end";
   }
   const at = instant(end);
-  return at <= now ? `ended ${date(at)}` : `until ${date(at)}`;
+  return at <= now ? `ended ${longDate(at)}` : `until ${longDate(at)}`;
 }
 
 interface KeyTimes {
@@ -96,7 +101,7 @@ interface KeyTimes {
 /** Whether the server accepts a key, and until when. */
 export function keyState(key: KeyTimes, now: number): { valid: boolean; words: string } {
   if (key.revoked_at !== null) {
-    return { valid: false, words: `revoked ${date(instant(key.revoked_at))}` };
+    return { valid: false, words: `revoked ${longDate(instant(key.revoked_at))}` };
   }
   const valid = key.expires_at === null || instant(key.expires_at) > now;
   const previous = key.previous_until !== null && instant(key.previous_until) > now;

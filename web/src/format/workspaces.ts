@@ -6,8 +6,8 @@ import { DEFAULT_ORGANISATION, organisationsOf, type Session, workspaceOf } from
 const FIRST = "local";
 
 /**
- * The workspace used last or the default one, if the server has it; otherwise the first one. Without
- * any, the name of one that could be made.
+ * The workspace used last or the default one, if the server has it; otherwise the first one. If
+ * there is none, the name of one that could be made.
  *
  * @param names of all workspaces of the session
  */

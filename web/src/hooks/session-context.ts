@@ -2,7 +2,8 @@
 
 import { createContext, useContext, useMemo } from "react";
 import { isLocal, type Permission, permissionsFor, permissionsIn, type Session } from "../live/session.ts";
-import type { Gate, SessionStore } from "../live/session-store.ts";
+import type { Gate } from "../live/session-gate.ts";
+import type { SessionStore } from "../live/session-store.ts";
 import { useAppContext } from "./app-context.ts";
 import { useSignal } from "./use-signal.ts";
 

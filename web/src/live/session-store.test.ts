@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Session } from "./session.ts";
-import { CSRF_HEADER, SessionStore, type Tabs } from "./session-store.ts";
+import type { Tabs } from "./session-gate.ts";
+import { CSRF_HEADER, SessionStore } from "./session-store.ts";
 
 const LIFE_MS = 300_000;
 

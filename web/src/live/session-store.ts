@@ -9,45 +9,11 @@
 
 import { ApiError, ask, type Fetch } from "@earcon/client";
 import { isFresh, refreshDelay, type Session } from "./session.ts";
+import type { Credentials, Gate, NewUser, Tabs } from "./session-gate.ts";
 import { Signal } from "./signal.ts";
 
 export const SESSION = "/api/v1/session";
 export const CSRF_HEADER = "x-earcon-csrf";
-
-export type Gate =
-  /** The server was not asked yet, or has not answered. `problem`: why it did not. */
-  | { phase: "asking"; problem: string | null }
-  /** The page may be used. */
-  | { phase: "open"; session: Session }
-  /**
-   * Somebody must sign in. `before`: the session that has ended while its page was open. null after
-   * a sign-out. `unclaimed`: nobody owns the server yet.
-   */
-  | { phase: "closed"; unclaimed: boolean; before: Session | null };
-
-/** What connects the tabs of a browser. */
-export interface Tabs {
-  /** Runs `task` while no other tab runs one. */
-  exclusive<T>(task: () => Promise<T>): Promise<T>;
-  /** Tells the other tabs that the session has changed. */
-  tell(): void;
-  /** Calls back when another tab has told so. */
-  listen(changed: () => void): void;
-}
-
-export interface Credentials {
-  login: string;
-  password: string;
-  /** Of the second factor. */
-  code?: string;
-}
-
-/** Who claims a link, unless it is the one who is signed in. */
-export interface NewUser {
-  login: string;
-  name: string;
-  password: string;
-}
 
 interface Closed {
   unclaimed?: boolean;
@@ -153,7 +119,7 @@ export class SessionStore {
    * The headers of a request that does not go through `fetch`. The access is fresh enough to begin
    * one.
    *
-   * @throws ApiError if nobody is signed in any more
+   * @throws ApiError if the session has ended
    */
   async headers(): Promise<Record<string, string>> {
     await this.#freshen();
@@ -302,7 +268,7 @@ export class SessionStore {
   }
 }
 
-/** What the server would answer. It is not asked while somebody has to sign in. */
+/** What the server would answer. It is not asked while a sign-in is needed. */
 function unauthorised(): Response {
   const problem = { type: "/problems/unauthorised", title: "Unauthorised", status: 401, detail: "The session has ended. Sign in again." };
   return new Response(JSON.stringify(problem), { status: 401, headers: { "content-type": "application/problem+json" } });

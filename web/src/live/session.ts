@@ -1,5 +1,5 @@
 /**
- * Who uses the page, and what they may do where. Pure. The server checks every request again; the
+ * The user of the page, and their rights in each workspace. Pure. The server checks every request again; the
  * page only hides what would be refused.
  */
 
@@ -88,7 +88,7 @@ export function workspaceOf(organisation: string, name: string): string {
   return organisation === DEFAULT_ORGANISATION ? name : `${organisation}.${name}`;
 }
 
-/** Whether the page belongs to this machine itself, so that nobody signs in. */
+/** Whether the page is used without accounts, so that there is no sign-in. */
 export function isLocal(session: Session): boolean {
   return session.kind === "local";
 }

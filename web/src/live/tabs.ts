@@ -1,6 +1,6 @@
 /** The tabs of this browser that show the same server: a lock, and messages between them. */
 
-import type { Tabs } from "./session-store.ts";
+import type { Tabs } from "./session-gate.ts";
 
 const NAME = "earcon.session";
 

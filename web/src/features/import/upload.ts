@@ -120,7 +120,7 @@ export function upload(
   return {
     stop: () => {
       if (state === "waiting") {
-        // A request that was not sent tells nobody that it was stopped.
+        // A request that was not sent reports no stop.
         fail("the upload was stopped");
       }
       state = "stopped";

@@ -12,7 +12,7 @@ export function NoSuchWorkspace() {
   const [busy, setBusy] = useState(false);
   const accounts = useAccounts();
   const session = useSessionStore();
-  // Without a right in the workspace nothing follows it, so nothing has asked whether it may be made.
+  // A workspace without a right to read is not followed: nothing has asked whether it may be made.
   const manages = useOrganisationPermissions(organisationOf(workspace)).has("manage-workspaces");
   const creates = accounts ? manages : store.mayCreate;
   const create = () => {

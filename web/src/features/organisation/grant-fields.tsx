@@ -2,7 +2,7 @@
 
 import type { Grant } from "../../live/accounts-api.ts";
 import type { Role } from "../../live/session.ts";
-import { ROLE_WORDS } from "../../format/accounts.ts";
+import { roleSentence } from "../../format/accounts.ts";
 import type { Listing } from "../../hooks/use-listing.ts";
 import { ReachField } from "./reach-field.tsx";
 
@@ -35,11 +35,14 @@ export function GrantFields({ name, roles, workspaces, value, onChange, disabled
         >
           {offered.map((role) => (
             <option key={role} value={role}>
-              {role}: {ROLE_WORDS[role]}
+              {role}
             </option>
           ))}
         </select>
       </label>
+      <p className="muted small" role="status">
+        {roleSentence(value.role)}
+      </p>
       {owner ? (
         <p className="muted">An owner has all workspaces of the organisation.</p>
       ) : (

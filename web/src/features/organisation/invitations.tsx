@@ -1,10 +1,10 @@
-/** Invitations that nobody has used yet, and the form for a new one. */
+/** Open invitations, and the form for a new one. */
 
 import { useCallback, useState } from "react";
 import { DialogForm } from "../../components/dialog-form.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { endWords, instant, reachWords } from "../../format/accounts.ts";
-import { date } from "../../format/time.ts";
+import { longDate } from "../../format/time.ts";
 import { useListing } from "../../hooks/use-listing.ts";
 import { useNow } from "../../hooks/use-now.ts";
 import type { AccountsApi, Invitation } from "../../live/accounts-api.ts";
@@ -39,7 +39,7 @@ export function Invitations({ api, organisation }: Props) {
                   <div className="row-words">
                     <strong>{each.role}</strong> of {reachWords(each.workspaces)}
                     <p className="muted small">
-                      by {typeof each.by === "string" ? each.by : each.by.name}, {date(instant(each.created_at))}; {endWords(each.expires_at, now)}
+                      by {typeof each.by === "string" ? each.by : each.by.name}, {longDate(instant(each.created_at))}; {endWords(each.expires_at, now)}
                     </p>
                   </div>
                   <div className="actions">

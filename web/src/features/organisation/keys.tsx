@@ -4,7 +4,7 @@ import { useCallback, useState } from "react";
 import { DialogForm } from "../../components/dialog-form.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { instant, keyState, reachWords, sortPermissions } from "../../format/accounts.ts";
-import { ago, date } from "../../format/time.ts";
+import { ago, longDate } from "../../format/time.ts";
 import { useListing } from "../../hooks/use-listing.ts";
 import { useNow } from "../../hooks/use-now.ts";
 import type { AccountsApi, ApiKey } from "../../live/accounts-api.ts";
@@ -107,7 +107,7 @@ function KeyRow({ of: key, now, rotate, revoke }: RowProps) {
         </p>
         <p className="muted small">
           {words}; of {key.owner.kind === "service" ? `the service ${key.owner.name}` : key.owner.name}, made{" "}
-          {date(instant(key.created_at))}, {used}
+          {longDate(instant(key.created_at))}, {used}
         </p>
       </div>
       {valid && (

@@ -46,7 +46,7 @@ export function OrganisationPage({ organisation, section }: Props) {
   }
   const permitted = (id: OrganisationSection) => SECTIONS[id][1] === null || may.has(SECTIONS[id][1]);
   const shown = ORGANISATION_SECTIONS.filter(permitted);
-  // A link to what the role does not permit leads to what it does.
+  // A link to a part that the role does not permit leads to the keys.
   const current = permitted(section) ? section : "keys";
   const role = roleIn(session, organisation);
   return (

@@ -1,4 +1,4 @@
-/** Gives a key another secret. The present one works on for a while, so that programs can follow. */
+/** Gives a key another secret. The present one works on for a while. */
 
 import { useState } from "react";
 import { DialogForm } from "../../components/dialog-form.tsx";

@@ -1,4 +1,4 @@
-/** Sessions of an organisation: of all members for those who manage them, otherwise the own ones. */
+/** Sessions of an organisation: of all members for administrators, otherwise the own ones. */
 
 import { useCallback } from "react";
 import { Loaded } from "../../components/loaded.tsx";

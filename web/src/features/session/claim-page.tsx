@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import { useSessionStore } from "../../hooks/session-context.ts";
 import { replaceRoute } from "../../hooks/use-route.ts";
-import type { NewUser } from "../../live/session-store.ts";
+import type { NewUser } from "../../live/session-gate.ts";
 import { claimKind, claimProblem } from "../../format/claim.ts";
 import { FirstOwner } from "./first-owner.tsx";
 import { SessionFrame } from "./frame.tsx";
@@ -78,7 +78,7 @@ function Invited({ secret }: { secret: string }) {
   );
 }
 
-/** For somebody who is signed in. */
+/** For a user with a session. */
 function Join({ name, join }: { name: string; join(): Promise<void> }) {
   const store = useSessionStore();
   const [problem, setProblem] = useState<string | null>(null);

@@ -7,7 +7,7 @@ import { words } from "../../components/dialog-form.tsx";
 import { useSessionStore } from "../../hooks/session-context.ts";
 import { AccountsApi } from "../../live/accounts-api.ts";
 import { DEFAULT_ORGANISATION, organisationsOf, roleIn, type Session, workspaceOf } from "../../live/session.ts";
-import type { NewUser } from "../../live/session-store.ts";
+import type { NewUser } from "../../live/session-gate.ts";
 import { SessionFrame } from "./frame.tsx";
 import { NewAccount } from "./new-account.tsx";
 

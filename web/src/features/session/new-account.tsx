@@ -5,7 +5,7 @@ import { NewPassword, NO_PASSWORD } from "../../components/new-password.tsx";
 import { TextField } from "../../components/fields.tsx";
 import { passwordProblem } from "../../format/accounts.ts";
 import { claimProblem } from "../../format/claim.ts";
-import type { NewUser } from "../../live/session-store.ts";
+import type { NewUser } from "../../live/session-gate.ts";
 
 interface Props {
   /** The text of the button. */

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 import { SessionFrame } from "./frame.tsx";
 import { SignInForm } from "./sign-in-form.tsx";
 
-/** @param unclaimed whether nobody owns the server yet */
+/** @param unclaimed whether the server has no owner yet */
 export function SignInPage({ unclaimed }: { unclaimed: boolean }) {
   useEffect(() => {
     document.title = "Earcon: sign in";
@@ -28,7 +28,7 @@ export function SignInPage({ unclaimed }: { unclaimed: boolean }) {
 }
 
 /**
- * Covers the page, which stays as it is until somebody signs in. It is a modal dialog, so that it
+ * Covers the page, which stays unchanged until the next sign-in. It is a modal dialog, so that it
  * is above dialogs that the page has opened.
  */
 export function SignInAgain({ login }: { login: string }) {
