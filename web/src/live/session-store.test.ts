@@ -45,6 +45,8 @@ class Server {
         this.csrf = `c${this.refreshes}`;
         this.expiresAt = Date.now() + LIFE_MS;
         return reply(200, this.#session());
+      case "PUT /api/v1/session/password":
+        return reply(401, {});
       case "DELETE /api/v1/session":
         this.signedIn = false;
         return reply(204);
@@ -225,9 +227,20 @@ describe("the session of the page", () => {
     expect(count("GET /api/v1/session")).toBe(2);
   });
 
+  it("sends a change again if another tab has renewed the access meanwhile", async () => {
+    const store = await opened();
+    server.csrf = "c7";
+    expect((await store.fetch("/api/v1/x", { method: "PUT" })).status).toBe(200);
+    expect(server.requests.map(({ csrf }) => csrf).filter(Boolean)).toEqual(["c0", "c7"]);
+    server.csrf = "c8";
+    expect(await store.headers()).toEqual({ [CSRF_HEADER]: "c8" });
+    server.denied = true;
+    expect((await store.fetch("/api/v1/y", { method: "PUT" })).status, "refused for its right").toBe(403);
+    expect(count("PUT /api/v1/y")).toBe(1);
+  });
+
   it("sends a password once, although 401 is the answer to a wrong one", async () => {
     const store = await opened();
-    server.signedIn = false;
     await expect(store.sendSecret("PUT", "/api/v1/session/password", {})).rejects.toMatchObject({ status: 401 });
     expect(count("PUT /api/v1/session/password")).toBe(1);
     expect(server.requests.at(-1)?.csrf).toBe("c0");

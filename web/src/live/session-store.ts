@@ -58,7 +58,14 @@ export class SessionStore {
 
   /** Signs in. @throws ApiError, with `code_required` in its problem if a code is needed. */
   async signIn(credentials: Credentials): Promise<void> {
-    this.#enter(await this.#send<Session>("POST", SESSION, credentials));
+    try {
+      this.#enter(await this.#send<Session>("POST", SESSION, credentials));
+    } catch (error) {
+      // The browser may have a session that this tab does not know of.
+      if (!(error instanceof ApiError && error.status === 403 && (await this.#finds()))) {
+        throw error;
+      }
+    }
     this.#tabs.tell();
   }
 
@@ -95,13 +102,8 @@ export class SessionStore {
       return unauthorised();
     }
     const response = await this.#server(url, this.#signed(request));
-    if (response.status === 403) {
-      void this.#lookSeldom();
-    }
-    if (response.status !== 401 || !(await this.#renew())) {
-      return response;
-    }
-    return this.#server(url, this.#signed(request));
+    const again = response.status === 401 ? await this.#renew() : response.status === 403 && (await this.#resigned(request));
+    return again ? this.#server(url, this.#signed(request)) : response;
   };
 
   /**
@@ -123,6 +125,10 @@ export class SessionStore {
    */
   async headers(): Promise<Record<string, string>> {
     await this.#freshen();
+    if (this.#gate.phase === "open") {
+      // Another tab may have renewed the access just now, and the header belongs to it.
+      await this.look();
+    }
     if (this.#gate.phase === "closed") {
       throw new ApiError(401, "The session has ended. Sign in again.");
     }
@@ -136,9 +142,28 @@ export class SessionStore {
     }
   }
 
+  /**
+   * Looks at the session after a refusal. Whether a change was refused because another tab has
+   * renewed the access: the header belongs to the access.
+   */
+  async #resigned({ method = "GET" }: RequestInit): Promise<boolean> {
+    if (isSafe(method)) {
+      void this.#lookSeldom();
+      return false;
+    }
+    const sent = this.#csrf()[CSRF_HEADER];
+    await this.look();
+    return this.#csrf()[CSRF_HEADER] !== sent;
+  }
+
+  /** Whether the browser has a session after all. */
+  async #finds(): Promise<boolean> {
+    await this.look();
+    return this.#gate.phase === "open";
+  }
+
   #signed(request: RequestInit): RequestInit {
-    const safe = ["GET", "HEAD"].includes(request.method ?? "GET");
-    return safe ? request : { ...request, headers: { ...(request.headers as object), ...this.#csrf() } };
+    return isSafe(request.method ?? "GET") ? request : { ...request, headers: { ...(request.headers as object), ...this.#csrf() } };
   }
 
   #csrf(): Record<string, string> {
@@ -266,6 +291,11 @@ export class SessionStore {
     this.#gate = gate;
     this.changed.emit();
   }
+}
+
+/** Whether a method changes nothing, so that it needs no header. */
+function isSafe(method: string): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 /** What the server would answer. It is not asked while a sign-in is needed. */

@@ -36,6 +36,8 @@ export function SignInAgain({ login }: { login: string }) {
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
+    // The login is known.
+    element?.querySelector<HTMLInputElement>("input[name=password]")?.focus();
     return () => element?.close();
   }, []);
   return (
