@@ -4,6 +4,7 @@ import { useState } from "react";
 import { ApiError } from "@earcon/client";
 import { words } from "../../components/dialog-form.tsx";
 import { PasswordField, TextField } from "../../components/fields.tsx";
+import { QrCode } from "../../components/qr-code.tsx";
 import { SecretOnce } from "../../components/secret-once.tsx";
 import { inGroups } from "../../format/accounts.ts";
 import { useSession, useSessionStore } from "../../hooks/session-context.ts";
@@ -116,7 +117,9 @@ function Confirm({ secret, confirmed, cancel }: ConfirmProps) {
         void submit();
       }}
     >
-      <p>1. Enter this secret in an authenticator app as a time-based code of six digits:</p>
+      <p>1. Scan this code with an authenticator app:</p>
+      <QrCode text={secret.otpauth} label="The secret for the app, as a QR code" />
+      <p>Or enter the secret there, as a time-based code of six digits:</p>
       <pre tabIndex={0} aria-label="Secret for the app" data-testid="totp-secret">
         {inGroups(secret.secret)}
       </pre>
