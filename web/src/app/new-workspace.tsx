@@ -17,14 +17,14 @@ export function NewWorkspace({ close, created }: Props) {
   const session = useSession();
   const { fetch } = useSessionStore();
   const { workspace } = useAppContext().store.api;
-  const organisations = creatableIn(session);
+  // Without accounts, an organisation is a part of the name that is typed.
+  const organisations = isLocal(session) ? [] : creatableIn(session);
   const present = organisations.find(({ id }) => id === organisationOf(workspace)) ?? organisations[0];
   const [organisation, setOrganisation] = useState(present?.id);
   const [typed, setTyped] = useState("");
   const name = typed.trim();
   const run = async () => {
-    // Without accounts, an organisation is a part of the name that is typed.
-    const full = isLocal(session) || organisation === undefined ? name : workspaceOf(organisation, name);
+    const full = organisation === undefined ? name : workspaceOf(organisation, name);
     await new Client({ fetch }).createWorkspace(full);
     created(full);
   };

@@ -28,8 +28,8 @@ export function SignIns({ api, signIns, named, changed }: Props) {
         {ordered.map((each) => (
           <li key={each.id} data-testid="session" data-current={each.current}>
             <div className="row-words">
-              <strong>{named ? each.user.name : agentWords(each.agent)}</strong>
-              {named && <span className="muted"> {each.user.login}</span>}
+              <strong>{named ? nameOf(each) : agentWords(each.agent)}</strong>
+              {named && <span className="muted"> {each.user?.login}</span>}
               {each.current && <em className="tag">this browser</em>}
               <p className="muted small">
                 {named && `${agentWords(each.agent)}, `}
@@ -39,7 +39,7 @@ export function SignIns({ api, signIns, named, changed }: Props) {
             </div>
             <div className="actions">
               {!each.current && (
-                <button type="button" aria-label={`End the session of ${each.user.login}, ${agentWords(each.agent)}`} onClick={() => setEnding(each)}>
+                <button type="button" aria-label={`End the session of ${nameOf(each)}, ${agentWords(each.agent)}`} onClick={() => setEnding(each)}>
                   End
                 </button>
               )}
@@ -62,7 +62,7 @@ export function SignIns({ api, signIns, named, changed }: Props) {
         >
           {() => (
             <p>
-              {agentWords(ending.agent)} of {ending.user.name}, from {ending.address}, is signed out. Its page and its sound
+              {agentWords(ending.agent)} of {nameOf(ending)}, from {ending.address}, is signed out. Its page and its sound
               stop within seconds.
             </p>
           )}
@@ -70,4 +70,8 @@ export function SignIns({ api, signIns, named, changed }: Props) {
       )}
     </>
   );
+}
+
+function nameOf({ user }: SignIn): string {
+  return user?.name ?? "a removed user";
 }

@@ -125,7 +125,7 @@ describe("an address without a workspace", () => {
   });
 
   it("shows the one used last, then the default one, then the first one", () => {
-    const local: Session = { kind: "local" };
+    const local: Session = { ...member("default"), kind: "local" };
     expect(firstWorkspace(["a", "local", "b"], "b", local)).toBe("b");
     expect(firstWorkspace(["a", "local"], "gone", local)).toBe("local");
     expect(firstWorkspace(["b", "a"], "gone", local)).toBe("a");

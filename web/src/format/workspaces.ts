@@ -1,6 +1,6 @@
 /** Which workspace is shown if the address names none. */
 
-import { DEFAULT_ORGANISATION, organisationsOf, type Session, workspaceOf } from "../live/session.ts";
+import { DEFAULT_ORGANISATION, isLocal, organisationsOf, type Session, workspaceOf } from "../live/session.ts";
 
 /** The name of the workspace that a new server has. */
 const FIRST = "local";
@@ -18,7 +18,7 @@ export function firstWorkspace(names: readonly string[], last: string, session: 
     return known;
   }
   const own = organisations[0];
-  if (own === undefined) {
+  if (own === undefined || isLocal(session)) {
     return last;
   }
   return workspaceOf(organisations.includes(DEFAULT_ORGANISATION) ? DEFAULT_ORGANISATION : own, FIRST);

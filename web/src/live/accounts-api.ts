@@ -27,8 +27,8 @@ export interface Invitation extends Grant {
   id: string;
   created_at: Moment;
   expires_at: Moment;
-  /** Who made it. */
-  by: string | Person;
+  /** The name of the one who made it. */
+  by: string;
 }
 
 /** A new invitation. Its link is shown once. */
@@ -67,7 +67,8 @@ export interface NewApiKey extends ApiKey {
 
 export interface SignIn {
   id: string;
-  user: Person;
+  /** null: the user was removed. */
+  user: Person | null;
   created_at: Moment;
   last_used_at: Moment;
   expires_at: Moment;
@@ -83,7 +84,9 @@ export interface AuditRecord {
   who: string;
   what: string;
   target: string;
-  from: string;
+  detail: string | null;
+  /** The address of the request. null: there was none. */
+  from: string | null;
   outcome: string;
   version: string;
   hash: string;
@@ -125,8 +128,9 @@ export class AccountsApi {
     return (await this.#get<{ members: Member[] }>("/members", signal)).members;
   }
 
-  async changeMember(user: string, grants: Grant[]): Promise<void> {
-    await this.#send("PUT", `/members/${encodeURIComponent(user)}`, { grants });
+  /** Gives a member another role. Those from rules for groups stay. */
+  async changeMember(user: string, grant: Grant): Promise<void> {
+    await this.#send("PUT", `/members/${encodeURIComponent(user)}`, { grants: [grant] });
   }
 
   async removeMember(user: string): Promise<void> {

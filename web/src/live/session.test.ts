@@ -18,7 +18,7 @@ import {
 } from "./session.ts";
 
 function session(...organisations: Membership[]): Session {
-  return { kind: "user", user: { id: "u_1", login: "anna", name: "Anna" }, organisations };
+  return { kind: "user", user: { id: "u_1", login: "anna", name: "Anna", two_factor: false }, organisations };
 }
 
 const ACME: Membership = { id: "acme", name: "Acme", role: "operator", permissions: ["read", "listen", "mute"], workspaces: null };

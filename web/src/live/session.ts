@@ -37,9 +37,9 @@ export interface User {
   id: string;
   login: string;
   name: string;
-  email?: string;
-  /** Whether a code is asked for at each sign-in. Absent: the server does not say. */
-  two_factor?: boolean;
+  email?: string | null;
+  /** Whether a code is asked for at each sign-in. */
+  two_factor: boolean;
 }
 
 /** What the user is in an organisation. One organisation may have several, for its workspaces. */

@@ -35,7 +35,7 @@ export function AccountPage({ section }: { section: AccountSection }) {
       <h1 id="account-name">{user.name}</h1>
       <p className="muted">
         Login {user.login}
-        {user.email !== undefined && user.email !== null && `, ${user.email}`}
+        {user.email != null && `, ${user.email}`}
       </p>
       <Tabs
         label="Account"
@@ -62,7 +62,7 @@ function OwnSessions({ user }: { user: string }) {
   );
   const listing = useListing(
     useCallback(
-      async (signal: AbortSignal) => (await (api?.sessions(signal) ?? [])).filter((each) => each.user.id === user),
+      async (signal: AbortSignal) => (await (api?.sessions(signal) ?? [])).filter((each) => each.user?.id === user),
       [api, user],
     ),
   );

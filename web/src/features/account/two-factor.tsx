@@ -53,12 +53,12 @@ export function TwoFactor() {
     setProblem(null);
     store.sendSecret<Secret>("POST", TOTP, {}).then(setSecret, (error: unknown) => setProblem(words(error)));
   };
-  const on = user?.two_factor;
+  const on = user?.two_factor === true;
   return (
     <>
       <p>
         With two-factor sign-in, a password alone opens nothing: each sign-in also asks for a code that an app on your phone
-        shows.{on === true && " It is on."}
+        shows.{on && " It is on."}
       </p>
       {said !== null && <p role="status">{said}</p>}
       {problem !== null && (
@@ -66,14 +66,14 @@ export function TwoFactor() {
           {problem}
         </p>
       )}
-      {on !== true && (
+      {!on && (
         <div className="actions">
           <button type="button" className="primary" onClick={begin}>
             Set it up
           </button>
         </div>
       )}
-      {on !== false && (
+      {on && (
         <SwitchOff
           done={() => {
             setSaid("Two-factor sign-in is off.");
@@ -94,17 +94,18 @@ interface ConfirmProps {
 function Confirm({ secret, confirmed, cancel }: ConfirmProps) {
   const store = useSessionStore();
   const [code, setCode] = useState("");
+  const [password, setPassword] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const submit = async () => {
     setBusy(true);
     setProblem(null);
     try {
-      const body = { code: code.replaceAll(" ", "") };
+      const body = { secret: secret.secret, code: code.replaceAll(" ", ""), password };
       confirmed((await store.sendSecret<{ recovery_codes: string[] }>("PUT", TOTP, body)).recovery_codes);
     } catch (error) {
-      const wrong = error instanceof ApiError && [400, 401, 403, 422].includes(error.status);
-      setProblem(wrong ? "The code is wrong. Wait for the next one, and look whether the clock of the phone is right." : words(error));
+      const wrong = error instanceof ApiError && error.status === 400;
+      setProblem(wrong ? "The code is wrong. Wait for the next one, and look whether the clock of the phone is right." : currentProblem(error));
       setBusy(false);
     }
   };
@@ -138,6 +139,14 @@ function Confirm({ secret, confirmed, cancel }: ConfirmProps) {
         disabled={busy}
         onChange={setCode}
       />
+      <PasswordField
+        label="3. Enter your password"
+        name="password"
+        autoComplete="current-password"
+        value={password}
+        disabled={busy}
+        onChange={setPassword}
+      />
       {problem !== null && (
         <p className="notice" role="alert">
           {problem}
@@ -147,7 +156,7 @@ function Confirm({ secret, confirmed, cancel }: ConfirmProps) {
         <button type="button" disabled={busy} onClick={cancel}>
           Cancel
         </button>
-        <button type="submit" className="primary" disabled={busy || code.trim() === ""}>
+        <button type="submit" className="primary" disabled={busy || code.trim() === "" || password === ""}>
           Switch it on
         </button>
       </div>
@@ -158,17 +167,18 @@ function Confirm({ secret, confirmed, cancel }: ConfirmProps) {
 function SwitchOff({ done }: { done(): void }) {
   const store = useSessionStore();
   const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const submit = async () => {
     setBusy(true);
     setProblem(null);
     try {
-      await store.sendSecret("DELETE", TOTP, { password });
-      setPassword("");
+      await store.sendSecret("DELETE", TOTP, { password, code: code.replaceAll(" ", "") });
       done();
     } catch (error) {
-      setProblem(currentProblem(error));
+      const wrong = error instanceof ApiError && (error.status === 401 || error.status === 400);
+      setProblem(wrong ? "The password or the code is wrong." : words(error));
     } finally {
       setBusy(false);
     }
@@ -183,12 +193,22 @@ function SwitchOff({ done }: { done(): void }) {
       }}
     >
       <PasswordField
-        label="Password, to switch it off"
+        label="Password"
         name="password"
         autoComplete="current-password"
         value={password}
         disabled={busy}
         onChange={setPassword}
+      />
+      <TextField
+        label="Code"
+        name="code"
+        autoComplete="one-time-code"
+        plain
+        hint="The six digits of your authenticator app, or one of your recovery codes."
+        value={code}
+        disabled={busy}
+        onChange={setCode}
       />
       {problem !== null && (
         <p className="notice" role="alert">
@@ -196,7 +216,7 @@ function SwitchOff({ done }: { done(): void }) {
         </p>
       )}
       <div className="actions">
-        <button type="submit" className="danger" disabled={busy || password === ""}>
+        <button type="submit" className="danger" disabled={busy || password === "" || code.trim() === ""}>
           Switch it off
         </button>
       </div>

@@ -3,8 +3,10 @@
 import { useEffect, useState } from "react";
 import { TextField } from "../../components/fields.tsx";
 import { instant } from "../../format/accounts.ts";
+import { counted } from "../../format/count.ts";
 import { fromLocal, toLocal } from "../../format/local-time.ts";
 import { second } from "../../format/time.ts";
+import { visible } from "../../format/visible.ts";
 import type { AccountsApi, AuditQuery, AuditRecord } from "../../live/accounts-api.ts";
 
 /** The log is long. At first its last day is shown, milliseconds. */
@@ -23,7 +25,7 @@ export function Audit({ api }: { api: AccountsApi }) {
         </p>
       )}
       <p className="muted small" role="status">
-        {busy ? "Loading…" : problem !== null ? "" : records.length === 0 ? "No record matches." : `${records.length} records${more ? ", and there are more" : ""}`}
+        {busy ? "Loading…" : problem !== null ? "" : foundWords(records.length, more)}
       </p>
       {records.length > 0 && (
         // On narrow screens the rows are blocks. The roles keep the table semantics.
@@ -53,18 +55,29 @@ export function Audit({ api }: { api: AccountsApi }) {
   );
 }
 
+/** The server looks at some thousand records at a time, of which a filter may leave none. */
+function foundWords(count: number, more: boolean): string {
+  if (count === 0) {
+    return more ? "No record matches so far, and there are more." : "No record matches.";
+  }
+  return `${counted(count, "record", "records")}${more ? ", and there are more" : ""}`;
+}
+
 function Row({ record }: { record: AuditRecord }) {
-  const { seq, at, who, what, target, from, outcome, version, hash } = record;
+  const { seq, at, who, what, target, detail, from, outcome, version, hash } = record;
   return (
     <tr role="row" data-testid="audit-record" title={`record ${seq}, version ${version}, hash ${hash}`}>
       <td role="cell">
         <time dateTime={new Date(instant(at)).toISOString()}>{second(instant(at))}</time>
       </td>
-      <td role="cell">{who}</td>
+      <td role="cell">{visible(who)}</td>
       <th role="rowheader" scope="row">
         {what}
       </th>
-      <td role="cell">{target}</td>
+      <td role="cell">
+        {visible(target)}
+        {detail !== null && <span className="muted"> {visible(detail)}</span>}
+      </td>
       <td role="cell">{from}</td>
       <td role="cell">{outcome}</td>
     </tr>

@@ -49,6 +49,7 @@ export function GrantFields({ name, roles, workspaces, value, onChange, disabled
         <ReachField
           name={`${name}-reach`}
           known={workspaces}
+          mayAll
           value={value.workspaces}
           onChange={(workspaces) => onChange({ ...value, workspaces })}
           disabled={disabled}

@@ -39,7 +39,7 @@ export function Invitations({ api, organisation }: Props) {
                   <div className="row-words">
                     <strong>{each.role}</strong> of {reachWords(each.workspaces)}
                     <p className="muted small">
-                      by {typeof each.by === "string" ? each.by : each.by.name}, {longDate(instant(each.created_at))}; {endWords(each.expires_at, now)}
+                      by {each.by}, {longDate(instant(each.created_at))}; {endWords(each.expires_at, now)}
                     </p>
                   </div>
                   <div className="actions">

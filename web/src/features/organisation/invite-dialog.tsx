@@ -12,7 +12,8 @@ import { DaysField } from "./days-field.tsx";
 import { GrantFields, isComplete } from "./grant-fields.tsx";
 import { useWorkspaceNames } from "./use-workspace-names.ts";
 
-const DAYS = [1, 7, 30];
+/** The server permits up to 14. */
+const DAYS = [1, 7, 14];
 
 interface Props {
   api: AccountsApi;

@@ -1,4 +1,4 @@
-/** Changes the roles of a member. */
+/** Changes the role of a member. */
 
 import { useState } from "react";
 import { DialogForm } from "../../components/dialog-form.tsx";
@@ -9,8 +9,6 @@ import { roleIn } from "../../live/session.ts";
 import { GrantFields, isComplete } from "./grant-fields.tsx";
 import { memberProblem } from "./problems.ts";
 import { useWorkspaceNames } from "./use-workspace-names.ts";
-
-const NEW_GRANT: Grant = { role: "viewer", workspaces: [] };
 
 interface Props {
   api: AccountsApi;
@@ -23,42 +21,35 @@ interface Props {
 export function MemberDialog({ api, organisation, member, close, changed }: Props) {
   const session = useSession();
   const workspaces = useWorkspaceNames(organisation);
-  const [grants, setGrants] = useState(member.grants);
-  const replace = (at: number, grant: Grant) => setGrants(grants.map((each, i) => (i === at ? grant : each)));
+  const [grant, setGrant] = useState<Grant>(member.grants[0] ?? { role: "viewer", workspaces: null });
   return (
     <DialogForm
       title={`Role of ${member.user.name}`}
       close={close}
       action="Save"
       running="Saving …"
-      ready={grants.length > 0 && grants.every(isComplete)}
+      ready={isComplete(grant)}
       run={async () => {
-        await api.changeMember(member.user.id, grants).catch(memberProblem(member));
+        await api.changeMember(member.user.id, grant).catch(memberProblem(member));
         changed();
       }}
     >
       {(busy) => (
         <>
-          {grants.map((grant, i) => (
-            <div key={i} className="grant">
-              <GrantFields
-                name={`grant-${i}`}
-                roles={grantable(roleIn(session, organisation))}
-                workspaces={workspaces}
-                value={grant}
-                onChange={(grant) => replace(i, grant)}
-                disabled={busy}
-              />
-              {grants.length > 1 && (
-                <button type="button" className="quiet" disabled={busy} onClick={() => setGrants(grants.filter((_, at) => at !== i))}>
-                  Without this role
-                </button>
-              )}
-            </div>
-          ))}
-          <button type="button" className="quiet" disabled={busy} onClick={() => setGrants([...grants, NEW_GRANT])}>
-            A further role for some workspaces
-          </button>
+          {member.grants.length > 1 && (
+            <p className="notice">
+              This member has {member.grants.length} roles. People give one of them; the others come from rules for groups of
+              an issuer, and stay as they are.
+            </p>
+          )}
+          <GrantFields
+            name="member"
+            roles={grantable(roleIn(session, organisation))}
+            workspaces={workspaces}
+            value={grant}
+            onChange={setGrant}
+            disabled={busy}
+          />
         </>
       )}
     </DialogForm>

@@ -5,7 +5,7 @@ import { CodeField, DialogForm } from "../../components/dialog-form.tsx";
 import { KEY_PURPOSES, limitsOf, PERMISSION_WORDS, sortPermissions } from "../../format/accounts.ts";
 import { useSession } from "../../hooks/session-context.ts";
 import type { AccountsApi } from "../../live/accounts-api.ts";
-import { type Permission, permissionsAnywhere } from "../../live/session.ts";
+import { type Permission, permissionsAnywhere, permissionsFor } from "../../live/session.ts";
 import { DaysField } from "./days-field.tsx";
 import { NewKeyShown } from "./new-key-shown.tsx";
 import { ReachField } from "./reach-field.tsx";
@@ -26,7 +26,8 @@ export function NewKeyDialog({ api, organisation, close, made }: Props) {
   const own = sortPermissions(permissionsAnywhere(session, organisation));
   const [name, setName] = useState("");
   const [chosen, setChosen] = useState<readonly Permission[]>(own.includes("ingest") ? ["ingest"] : own.slice(0, 1));
-  const [workspaces, setWorkspaces] = useState<string[] | null>(null);
+  const mayAll = permissionsFor(session, organisation).size > 0;
+  const [workspaces, setWorkspaces] = useState<string[] | null>(mayAll ? null : []);
   const [kpis, setKpis] = useState("");
   const [mix, setMix] = useState("");
   const [days, setDays] = useState<number | null>(365);
@@ -60,7 +61,7 @@ export function NewKeyDialog({ api, organisation, close, made }: Props) {
         <>
           <CodeField label="Name, such as the program and its place" name="name" maxLength={100} value={name} disabled={busy} onChange={setName} />
           <Permissions own={own} chosen={chosen} onChange={setChosen} disabled={busy} />
-          <ReachField name="key-reach" known={known} value={workspaces} onChange={setWorkspaces} disabled={busy} />
+          <ReachField name="key-reach" known={known} mayAll={mayAll} value={workspaces} onChange={setWorkspaces} disabled={busy} />
           {limits.kpis && (
             <CodeField label="Only these KPIs (optional): a name, or its beginning and *" name="kpis" maxLength={129} value={kpis} disabled={busy} onChange={setKpis} />
           )}

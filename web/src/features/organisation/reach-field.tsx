@@ -7,13 +7,15 @@ interface Props {
   /** Tells this choice from others on the page. */
   name: string;
   known: Listing<string[]>;
+  /** Whether all may be chosen: nobody gives more than they have. */
+  mayAll: boolean;
   /** null: all. */
   value: string[] | null;
   onChange(value: string[] | null): void;
   disabled: boolean;
 }
 
-export function ReachField({ name, known, value, onChange, disabled }: Props) {
+export function ReachField({ name, known, mayAll, value, onChange, disabled }: Props) {
   // One that was chosen before may have been deleted since.
   const names = [...new Set([...(known.items ?? []), ...(value ?? [])])].sort();
   const toggle = (workspace: string, chosen: boolean) =>
@@ -21,10 +23,12 @@ export function ReachField({ name, known, value, onChange, disabled }: Props) {
   return (
     <fieldset disabled={disabled}>
       <legend>Workspaces</legend>
-      <label className="option">
-        <input type="radio" name={name} checked={value === null} onChange={() => onChange(null)} />
-        <span>All, also those that are made later</span>
-      </label>
+      {mayAll && (
+        <label className="option">
+          <input type="radio" name={name} checked={value === null} onChange={() => onChange(null)} />
+          <span>All, also those that are made later</span>
+        </label>
+      )}
       <label className="option">
         <input type="radio" name={name} checked={value !== null} onChange={() => onChange([])} />
         <span>Only these</span>

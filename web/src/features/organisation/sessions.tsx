@@ -1,4 +1,4 @@
-/** Sessions of an organisation: of all members for administrators, otherwise the own ones. */
+/** Sessions of an organisation: of all members for owners of the server, otherwise own ones. */
 
 import { useCallback } from "react";
 import { Loaded } from "../../components/loaded.tsx";
@@ -8,7 +8,7 @@ import { useListing } from "../../hooks/use-listing.ts";
 import type { AccountsApi } from "../../live/accounts-api.ts";
 
 export function Sessions({ api, organisation }: { api: AccountsApi; organisation: string }) {
-  const all = useOrganisationPermissions(organisation).has("manage-members");
+  const all = useOrganisationPermissions(organisation).has("manage-server");
   const listing = useListing(useCallback((signal: AbortSignal) => api.sessions(signal), [api]));
   return (
     <>

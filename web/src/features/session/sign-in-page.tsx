@@ -13,8 +13,8 @@ export function SignInPage({ unclaimed }: { unclaimed: boolean }) {
     return (
       <SessionFrame title="Nobody owns this server yet">
         <p>
-          When it started, the server printed a link for its first owner, once. Open that link: it contains{" "}
-          <code>/#/claim/eo_</code>. After a restart without an owner, the server prints a new one.
+          When it started, the server printed a link for its first owner. Open that link: it contains{" "}
+          <code>/#/claim/eo_</code>, works once, and for a day. After a restart the server prints a new one.
         </p>
       </SessionFrame>
     );
