@@ -110,8 +110,7 @@ describe("a link and a sign-in", () => {
 
   it("says why a sign-in failed", () => {
     expect(signInProblem(new ApiError(401, "x"), false)).toBe("The login or the password is wrong.");
-    expect(signInProblem(new ApiError(401, "x", { code_required: true }), true)).toContain("The code is wrong");
-    expect(signInProblem(new ApiError(401, "x"), true)).toContain("the password or the code");
+    expect(signInProblem(new ApiError(401, "x"), true)).toContain("The code is wrong or was used before.");
     expect(signInProblem(new ApiError(429, "x", {}, 90_000), false)).toContain("1 min 30 s");
     expect(signInProblem(new ApiError(503, "the store is full"), false)).toContain("the store is full");
     expect(signInProblem(new TypeError("x"), false)).toContain("does not answer");

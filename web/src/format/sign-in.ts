@@ -12,13 +12,11 @@ export function signInProblem(error: unknown, withCode: boolean): string {
     const wait = error.retryAfterMs === null ? "a while" : duration(error.retryAfterMs);
     return `There were too many attempts. Try again in ${wait}.`;
   }
-  if (error.status === 401 && !withCode) {
-    return "The login or the password is wrong.";
-  }
   if (error.status === 401) {
-    return error.problem["code_required"] === true
+    // The server asks for a code only after the right password.
+    return withCode
       ? "The code is wrong or was used before. Wait for the next one, and look whether the clock of your phone is right."
-      : "The login, the password or the code is wrong.";
+      : "The login or the password is wrong.";
   }
   return `The server says: ${error.message}`;
 }
