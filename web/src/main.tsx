@@ -13,8 +13,10 @@
  */
 
 import { createRoot } from "react-dom/client";
-import { App } from "./app/app.tsx";
+import { App } from "./app/gate.tsx";
 import { readStored } from "./hooks/use-stored.ts";
+import { SessionStore } from "./live/session-store.ts";
+import { browserTabs } from "./live/tabs.ts";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/grid.css";
@@ -26,6 +28,7 @@ import "./styles/listen.css";
 import "./styles/cluster.css";
 import "./styles/detectors.css";
 import "./styles/import.css";
+import "./styles/accounts.css";
 import { applyTheme, type Theme } from "./styles/palette.ts";
 
 applyTheme((readStored("theme") ?? "auto") as Theme);
@@ -35,5 +38,6 @@ if (location.pathname !== "/") {
 }
 const root = document.getElementById("root");
 if (root !== null) {
-  createRoot(root).render(<App />);
+  const session = new SessionStore((url, request) => fetch(url, request), browserTabs());
+  createRoot(root).render(<App session={session} />);
 }

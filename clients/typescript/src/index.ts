@@ -30,7 +30,7 @@ export type {
   JobState,
 } from "./experiments.ts";
 export type { EventsOptions, Reset } from "./events.ts";
-export { ApiError, type Fetch } from "./http.ts";
+export { ApiError, ask, type Fetch } from "./http.ts";
 export type { IngestOptions, Receipt, Rejected, Sample } from "./ingest.ts";
 export { HEARTBEAT, type Cursor, type Filter, type Heartbeat, type Link, type LinkOptions, type Phase } from "./link.ts";
 export { parsePacket, type Packet } from "./listen/packet.ts";

@@ -13,6 +13,8 @@ const BUILT = ["release", "debug"].map((profile) =>
 
 export interface Server {
   url: string;
+  /** What the server has printed since its last start. */
+  printed(): string;
   /** Kills the server with SIGKILL. */
   kill(): Promise<void>;
   /** Restarts the server with the same port and data. */
@@ -30,18 +32,25 @@ export function binary(): string {
   return found;
 }
 
-/** @param command `serve` for an empty server, `demo` for a server with metrics of this machine */
-export async function startServer(command: "serve" | "demo" = "serve"): Promise<Server> {
+/**
+ * @param command `serve` for an empty server, `demo` for a server with metrics of this machine
+ * @param settings variables of the server's environment
+ */
+export async function startServer(
+  command: "serve" | "demo" = "serve",
+  settings: Record<string, string> = {},
+): Promise<Server> {
   const data = mkdtempSync(join(tmpdir(), "earcon-test-"));
-  let { child, url } = await launch(command, "127.0.0.1:0", data);
+  let { child, url, printed } = await launch(command, "127.0.0.1:0", data, settings);
   const kill = async () => {
     await end(child, "SIGKILL");
   };
   return {
     url,
+    printed: () => printed(),
     kill,
     restart: async () => {
-      ({ child, url } = await launch(command, new URL(url).host, data));
+      ({ child, url, printed } = await launch(command, new URL(url).host, data, settings));
     },
     close: async () => {
       await end(child, "SIGTERM");
@@ -50,11 +59,22 @@ export async function startServer(command: "serve" | "demo" = "serve"): Promise<
   };
 }
 
-function launch(command: string, listen: string, data: string): Promise<{ child: ChildProcess; url: string }> {
+interface Launched {
+  child: ChildProcess;
+  url: string;
+  printed(): string;
+}
+
+function launch(
+  command: string,
+  listen: string,
+  data: string,
+  settings: Record<string, string>,
+): Promise<Launched> {
   const child = spawn(binary(), [command, "--listen", listen, "--data", data], {
     stdio: ["ignore", "pipe", "pipe"],
     // Tests send samples of fixed times.
-    env: { EARCON_STORAGE__HISTORY_DAYS: "3650", ...process.env },
+    env: { EARCON_STORAGE__HISTORY_DAYS: "3650", ...process.env, ...settings },
   });
   return new Promise((resolve, reject) => {
     let out = "";
@@ -70,7 +90,7 @@ function launch(command: string, listen: string, data: string): Promise<{ child:
       const url = /http:\/\/127\.0\.0\.1:\d+/.exec(out)?.[0];
       if (url !== undefined) {
         clearTimeout(timer);
-        resolve({ child, url });
+        resolve({ child, url, printed: () => `${out}\n${errors}` });
       }
     });
     child.stderr.on("data", (text: Buffer) => {

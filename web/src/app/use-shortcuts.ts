@@ -3,7 +3,8 @@
 import { useEffect } from "react";
 import type { AppContext } from "../hooks/app-context.ts";
 
-export function useShortcuts({ store, player }: AppContext): void {
+/** @param listens whether the session may hear the workspace */
+export function useShortcuts({ store, player }: AppContext, listens: boolean): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
@@ -16,7 +17,7 @@ export function useShortcuts({ store, player }: AppContext): void {
           event.preventDefault();
           filter.focus();
         }
-      } else if (event.key === "l") {
+      } else if (event.key === "l" && listens) {
         const { state } = player.now;
         if (state === "off" || state === "failed") {
           player.start(store.api);
@@ -27,5 +28,5 @@ export function useShortcuts({ store, player }: AppContext): void {
     };
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
-  }, [store, player]);
+  }, [store, player, listens]);
 }

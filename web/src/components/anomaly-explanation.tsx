@@ -8,6 +8,7 @@ import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
 import { explanationText, outcomeText } from "../format/anomalies.ts";
 import { date } from "../format/time.ts";
 import { useAppContext } from "../hooks/app-context.ts";
+import { usePermissions } from "../hooks/session-context.ts";
 import { visible } from "../format/visible.ts";
 
 /** An open anomaly is explained again when its series has gone on for this long. */
@@ -21,6 +22,7 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
   const [explained, setExplained] = useState<ExplainedAnomaly | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [reloads, setReloads] = useState(0);
+  const may = usePermissions();
   const [size, setSize] = useState<{ width: number; height: number } | null>(null);
   const measure = useCallback((place: HTMLElement | null) => {
     if (place !== null) {
@@ -76,25 +78,35 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
         </p>
       )}
       <div className="feedback">
-        <button type="button" aria-pressed={feedback === "real"} onClick={() => void sendFeedback("real")}>
-          Real
-        </button>
-        <button type="button" aria-pressed={feedback === "false"} onClick={() => void sendFeedback("false")}>
-          False alarm
-        </button>
-        <label>
-          Mute for{" "}
-          <select value="" onChange={(event) => event.target.value !== "" && void mute(event.target.value)}>
-            <option value="">…</option>
-            {MUTE_DURATIONS.map((duration) => (
-              <option key={duration} value={duration}>
-                {duration}
-              </option>
-            ))}
-          </select>
-        </label>
+        {may.has("feedback") && (
+          <>
+            <button type="button" aria-pressed={feedback === "real"} onClick={() => void sendFeedback("real")}>
+              Real
+            </button>
+            <button type="button" aria-pressed={feedback === "false"} onClick={() => void sendFeedback("false")}>
+              False alarm
+            </button>
+          </>
+        )}
+        {may.has("mute") && <MuteFor mute={(duration) => void mute(duration)} />}
       </div>
     </div>
+  );
+}
+
+function MuteFor({ mute }: { mute(duration: string): void }) {
+  return (
+    <label>
+      Mute for{" "}
+      <select value="" onChange={({ target }) => target.value !== "" && mute(target.value)}>
+        <option value="">…</option>
+        {MUTE_DURATIONS.map((duration) => (
+          <option key={duration} value={duration}>
+            {duration}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

@@ -8,6 +8,7 @@ import { departureSign, outcomeText, sentenceParts } from "../format/anomalies.t
 import { AnomalyExplanation } from "./anomaly-explanation.tsx";
 import { Stalled } from "./stalled.tsx";
 import { useAppContext } from "../hooks/app-context.ts";
+import { usePermissions } from "../hooks/session-context.ts";
 import { useLink } from "../hooks/use-link.ts";
 import { useNow } from "../hooks/use-now.ts";
 import { visible } from "../format/visible.ts";
@@ -62,7 +63,7 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
           >
             Why
           </button>
-          <Acknowledge anomaly={anomaly} />
+          <Acknowledgement anomaly={anomaly} />
         </span>
       </div>
       {explained && <AnomalyExplanation anomaly={anomaly} />}
@@ -73,10 +74,8 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   );
 }
 
-function Acknowledge({ anomaly }: { anomaly: Anomaly }) {
-  const { store } = useAppContext();
-  const [note, setNote] = useState<string | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
+function Acknowledgement({ anomaly }: { anomaly: Anomaly }) {
+  const may = usePermissions();
   if (anomaly.acknowledged !== null) {
     const { by, at } = anomaly.acknowledged;
     return (
@@ -85,6 +84,13 @@ function Acknowledge({ anomaly }: { anomaly: Anomaly }) {
       </span>
     );
   }
+  return may.has("acknowledge") ? <Acknowledge anomaly={anomaly} /> : null;
+}
+
+function Acknowledge({ anomaly }: { anomaly: Anomaly }) {
+  const { store } = useAppContext();
+  const [note, setNote] = useState<string | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
   const acknowledge = (text: string) =>
     store.api.acknowledge(anomaly.id, text).then(
       (answer) => {

@@ -7,6 +7,8 @@ interface Props {
   /** The heading. It is the name of the dialog too. */
   title: string;
   close(): void;
+  /** What comes after success, in place of closing. */
+  done?: () => void;
   /** The text of the button. */
   action: string;
   /** The same while the action runs. */
@@ -14,13 +16,13 @@ interface Props {
   danger?: boolean;
   /** Whether the action can be run now. */
   ready: boolean;
-  /** An error stays in the dialog. After success the dialog is closed. */
+  /** An error stays in the dialog. */
   run(): Promise<void>;
   /** The fields. They are disabled while `busy`. */
   children(busy: boolean): ReactNode;
 }
 
-export function DialogForm({ title, close, action, running, danger = false, ready, run, children }: Props) {
+export function DialogForm({ title, close, done = close, action, running, danger = false, ready, run, children }: Props) {
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
 
@@ -34,7 +36,7 @@ export function DialogForm({ title, close, action, running, danger = false, read
       setBusy(false);
       return;
     }
-    close();
+    done();
   };
 
   return (

@@ -15,6 +15,9 @@ type Page =
   | { page: "cluster" }
   | { page: "import" }
   | { page: "detectors" }
+  | { page: "claim"; secret: string }
+  | { page: "account"; section: AccountSection }
+  | { page: "organisation"; organisation: string; section: OrganisationSection }
   | {
       page: "kpi";
       kpi: string;
@@ -23,6 +26,14 @@ type Page =
       /** null: the default range. */
       range: Range | null;
     };
+
+/** The parts of the page of the own account. */
+export const ACCOUNT_SECTIONS = ["sessions", "password", "two-factor"] as const;
+export type AccountSection = (typeof ACCOUNT_SECTIONS)[number];
+
+/** The parts of the page of an organisation. */
+export const ORGANISATION_SECTIONS = ["members", "invitations", "keys", "sessions", "audit"] as const;
+export type OrganisationSection = (typeof ORGANISATION_SECTIONS)[number];
 
 /** On wide screens the page of anomalies shows the cards too. */
 interface GridPage extends GridView {
@@ -55,6 +66,17 @@ function parsePage(path: string, parameters: URLSearchParams): Page {
   if (kpi !== "") {
     return { page: "kpi", kpi, series: parameters.getAll("series"), range: parseRange(parameters) };
   }
+  const [area = "", ...parts] = path.split("/").map(decode);
+  const [first = "", second = ""] = parts;
+  if (area === "claim" && first !== "") {
+    return { page: "claim", secret: first };
+  }
+  if (area === "account") {
+    return { page: "account", section: oneOf(ACCOUNT_SECTIONS, first) };
+  }
+  if (area === "organisation" && first !== "") {
+    return { page: "organisation", organisation: first, section: oneOf(ORGANISATION_SECTIONS, second) };
+  }
   const filter = parameters.get("filter") ?? "";
   const incident = parameters.get("incident") ?? "";
   return {
@@ -65,9 +87,15 @@ function parsePage(path: string, parameters: URLSearchParams): Page {
   };
 }
 
+/** The first one if the address names none of them. */
+function oneOf<T extends string>(known: readonly [T, ...T[]], named: string): T {
+  return known.find((each) => each === named) ?? known[0];
+}
+
 export function routeHash(route: Route): string {
   const parameters = new URLSearchParams();
-  if (route.workspace !== undefined) {
+  // The one who claims a link has no workspace yet.
+  if (route.workspace !== undefined && route.page !== "claim") {
     parameters.set("workspace", route.workspace);
   }
   if (route.page === "kpi") {
@@ -88,12 +116,26 @@ export function isGrid(route: Route): route is Extract<Route, GridPage> {
   return route.page === "grid" || route.page === "anomalies";
 }
 
+/** Pages that each workspace has, whatever is in it. */
+export type Overview = "grid" | "anomalies" | "cluster" | "detectors" | "import";
+
+/** Whether another workspace has this page too. */
+export function isOverview(page: Route["page"]): page is Overview {
+  return ["grid", "anomalies", "cluster", "detectors", "import"].includes(page);
+}
+
 function pathOf(route: Route): string {
   switch (route.page) {
     case "grid":
       return "";
     case "kpi":
       return `kpi/${encodeURIComponent(route.kpi)}`;
+    case "claim":
+      return `claim/${encodeURIComponent(route.secret)}`;
+    case "account":
+      return `account/${route.section}`;
+    case "organisation":
+      return `organisation/${encodeURIComponent(route.organisation)}/${route.section}`;
     default:
       return route.page;
   }

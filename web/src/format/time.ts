@@ -76,6 +76,7 @@ const SECONDS = new Intl.DateTimeFormat(undefined, {
   ...HOURS,
   second: "2-digit",
 });
+const LONG_DATE = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", ...HOURS });
 const DAYS = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
 /** Both ends of a time, to the second: `Jan 2, 2026, 12:05:00 to Jan 2, 2026, 12:20:00`. */
@@ -83,8 +84,18 @@ export function period(from: number, to: number): string {
   return `${SECONDS.format(from)} to ${SECONDS.format(to)}`;
 }
 
+/** A moment to the second, with its date. */
+export function second(at: number): string {
+  return SECONDS.format(at);
+}
+
 export function clock(at: number): string {
   return CLOCK.format(at);
+}
+
+/** A moment to the minute with its year, for what is long ago or far ahead. */
+export function longDate(at: number): string {
+  return LONG_DATE.format(at);
 }
 
 export function date(at: number): string {

@@ -3,7 +3,7 @@
  * Subscribers are notified at most once a frame, however many events arrive.
  */
 
-import { Client, type KpiSettings, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
+import { Client, type Fetch, type KpiSettings, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
 import { Freshness } from "./freshness.ts";
 import { Histories } from "./histories.ts";
 import type { LiveSeries } from "./live-series.ts";
@@ -58,8 +58,8 @@ export class WorkspaceStore {
   #unitsRevision = -1;
   #missingTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(workspace: string) {
-    this.api = new Client({ workspace });
+  constructor(workspace: string, fetch: Fetch) {
+    this.api = new Client({ workspace, fetch });
     this.#histories = new Histories(this.api, this.state, (series) => this.#touch(series));
     this.#subscription = this.api.subscription({
       event: (event) => this.#applyEvent(event),
@@ -88,9 +88,12 @@ export class WorkspaceStore {
     document.removeEventListener("visibilitychange", this.#onVisibleOrOnline);
     if (this.#missingTimer !== null) {
       clearTimeout(this.#missingTimer);
+      this.#missingTimer = null;
     }
     if (this.#unitsTimer !== null) {
       clearTimeout(this.#unitsTimer);
+      this.#unitsTimer = null;
+      this.#unitsDue = Infinity;
     }
     this.#subscription.stop();
   }

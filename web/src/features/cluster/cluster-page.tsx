@@ -7,11 +7,13 @@ import { Poller } from "../../live/poller.ts";
 import { health, sortNodes } from "../../format/cluster.ts";
 import { NodeCard } from "./node-card.tsx";
 import { WorkspaceTable } from "./workspace-table.tsx";
+import { useSessionStore } from "../../hooks/session-context.ts";
 import { usePoller } from "../../hooks/use-poller.ts";
 
 /** @param workspace the selected workspace */
 export function ClusterPage({ workspace }: { workspace: string }) {
-  const [poller] = useState(() => new Poller((signal) => new Client().cluster(signal)));
+  const { fetch } = useSessionStore();
+  const [poller] = useState(() => new Poller((signal) => new Client({ fetch }).cluster(signal)));
   usePoller(poller);
   const { answer, problem } = poller;
   if (answer === null) {

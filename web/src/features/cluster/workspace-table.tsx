@@ -34,7 +34,7 @@ export function WorkspaceTable({ cluster, selected }: Props) {
         )}
       </div>
       {rows.length === 0 ? (
-        <p className="empty-note">No workspaces yet. The field at the top creates one.</p>
+        <p className="empty-note">No workspaces yet. The menu at the top creates one.</p>
       ) : (
         // On narrow screens the rows are blocks. The roles keep the table semantics.
         <table role="table" aria-labelledby="workspaces-name">

@@ -2,6 +2,7 @@
 
 import type { Detectors, Experiment } from "@earcon/client";
 import { isRunning, unusedName } from "../../format/experiments.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import type { ExperimentsPoller } from "../../live/experiments-poller.ts";
 
 interface Props {
@@ -12,6 +13,7 @@ interface Props {
 
 export function Entries({ detectors, experiments, poller }: Props) {
   const busy = experiments.some(isRunning);
+  const edits = usePermissions().has("edit-detectors");
   if (detectors.entries.length === 0) {
     return null;
   }
@@ -28,7 +30,7 @@ export function Entries({ detectors, experiments, poller }: Props) {
               </code>
             ))}
             {entry.entry === detectors.live && <em>live</em>}
-            {!busy && entry.entry !== detectors.live && (
+            {edits && !busy && entry.entry !== detectors.live && (
               <button
                 type="button"
                 className="quiet"

@@ -3,6 +3,7 @@
 import type { Client, Evidence, Experiment } from "@earcon/client";
 import { isRunning, percent, ROWS, stageWords } from "../../format/experiments.ts";
 import { span } from "../../format/time.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import { useNow } from "../../hooks/use-now.ts";
 import type { ExperimentsPoller } from "../../live/experiments-poller.ts";
 
@@ -16,6 +17,7 @@ export function ExperimentPanel({ experiment, poller }: Props) {
   // An outdated answer does not say how long the stage has lasted until now.
   const now = poller.failed ? (poller.answer?.at ?? present) : present;
   const { name, candidate } = experiment;
+  const edits = usePermissions().has("edit-detectors");
   const reason = experiment.steps.at(-1)?.reason ?? null;
   return (
     <section className="panel" aria-labelledby="experiment-name" data-testid="experiment" data-stage={experiment.stage}>
@@ -32,7 +34,7 @@ export function ExperimentPanel({ experiment, poller }: Props) {
       {reason !== null && <p className="notice">{reason}</p>}
       <Share percent={experiment.percent} />
       <Comparison experiment={experiment} evidence={experiment.total} />
-      <Actions experiment={experiment} poller={poller} />
+      {edits && <Actions experiment={experiment} poller={poller} />}
     </section>
   );
 }

@@ -2,9 +2,11 @@
 
 import type { Job } from "@earcon/client";
 import { jobWords } from "../../format/experiments.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import type { ExperimentsPoller } from "../../live/experiments-poller.ts";
 
 export function Jobs({ jobs, poller }: { jobs: Job[]; poller: ExperimentsPoller }) {
+  const edits = usePermissions().has("edit-detectors");
   if (jobs.length === 0) {
     return null;
   }
@@ -20,9 +22,15 @@ export function Jobs({ jobs, poller }: { jobs: Job[]; poller: ExperimentsPoller 
             {job.state === "running" && (
               <>
                 <progress max={100} value={job.percent} aria-label={`Progress of job ${job.id}, in percent`} />
-                <button type="button" className="quiet" onClick={() => void poller.perform((api) => api.cancelJob(job.id))}>
-                  Cancel
-                </button>
+                {edits && (
+                  <button
+                    type="button"
+                    className="quiet"
+                    onClick={() => void poller.perform((api) => api.cancelJob(job.id))}
+                  >
+                    Cancel
+                  </button>
+                )}
               </>
             )}
           </li>

@@ -2,17 +2,19 @@
 
 import { useEffect, useRef, useState } from "react";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { useSessionStore } from "../../hooks/session-context.ts";
 import { FileDrop } from "./file-drop.tsx";
 import { PreviewPanel } from "./preview-panel.tsx";
 import { Progress } from "./progress.tsx";
-import { type ImportOptions, upload, uploadAddress, type UploadState } from "./upload.ts";
+import { type ImportOptions, type Upload, upload, uploadAddress, type UploadState } from "./upload.ts";
 
 export function ImportPage() {
   const { store } = useAppContext();
+  const session = useSessionStore();
   const [file, setFile] = useState<File | null>(null);
   const [state, setState] = useState<UploadState>({ phase: "idle" });
-  const request = useRef<XMLHttpRequest | null>(null);
-  useEffect(() => () => request.current?.abort(), []);
+  const request = useRef<Upload | null>(null);
+  useEffect(() => () => request.current?.stop(), []);
   const busy = state.phase === "sending" || state.phase === "reading";
   const choose = (chosen: File) => {
     setState({ phase: "idle" });
@@ -20,7 +22,7 @@ export function ImportPage() {
   };
   const send = (chosen: File, options: ImportOptions) => {
     setFile(null);
-    request.current = upload(chosen, uploadAddress(store.api.workspace, chosen.name, options), setState);
+    request.current = upload(chosen, uploadAddress(store.api.workspace, chosen.name, options), session.headers(), setState);
   };
   return (
     <section className="import" aria-labelledby="import-title">
@@ -36,7 +38,7 @@ export function ImportPage() {
         <PreviewPanel file={file} accept={(options) => send(file, options)} cancel={() => setFile(null)} />
       )}
       <div role="status">
-        <Progress state={state} stop={() => request.current?.abort()} />
+        <Progress state={state} stop={() => request.current?.stop()} />
       </div>
     </section>
   );

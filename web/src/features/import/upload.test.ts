@@ -51,7 +51,7 @@ describe("a preview", () => {
       return Promise.resolve(new Response(JSON.stringify(body), { status }));
     });
     vi.stubGlobal("fetch", answer);
-    await fetchPreview(file, "/upload", new AbortController().signal);
+    await fetchPreview(fetch, file, "/upload", new AbortController().signal);
     return (answer.mock.calls[0]?.[1].body as Blob).size;
   }
 

@@ -1,5 +1,6 @@
 /** Uploads a file, and reports its progress; or asks how the server understands it. */
 
+import type { Fetch } from "@earcon/client";
 import type { ImportLine, Preview } from "../../format/import.ts";
 
 /** What a person says about a file. Empty texts leave it to the file. */
@@ -54,7 +55,7 @@ export function newestLine(text: string): ImportLine | null {
 }
 
 /** Asks how the server understands a file. Throws the reason if it refuses the file. */
-export async function fetchPreview(file: File, address: string, signal: AbortSignal): Promise<Preview> {
+export async function fetchPreview(fetch: Fetch, file: File, address: string, signal: AbortSignal): Promise<Preview> {
   const type = contentType(file);
   const csv = !file.name.toLowerCase().endsWith(".xlsx");
   const isCut = csv && file.size > PREVIEWED_BYTES;
@@ -71,11 +72,26 @@ function contentType({ type }: File): string {
   return type === "" ? "application/octet-stream" : type;
 }
 
-/** Uploads a file. Uses XMLHttpRequest, because `fetch` does not report the progress of sending. */
-export function upload(file: File, address: string, report: (state: UploadState) => void): XMLHttpRequest {
+/** An upload that can be stopped. */
+export interface Upload {
+  stop(): void;
+}
+
+/**
+ * Uploads a file. Uses XMLHttpRequest, because `fetch` does not report the progress of sending.
+ *
+ * @param headers those of the session; the upload waits for them
+ */
+export function upload(
+  file: File,
+  address: string,
+  headers: Promise<Record<string, string>>,
+  report: (state: UploadState) => void,
+): Upload {
   const { name } = file;
   const request = new XMLHttpRequest();
   const fail = (why: string) => report({ phase: "failed", name, why });
+  let state: "waiting" | "sent" | "stopped" = "waiting";
   request.open("POST", address);
   request.setRequestHeader("content-type", contentType(file));
   request.upload.onprogress = (event) => report({ phase: "sending", name, share: event.loaded / Math.max(1, event.total) });
@@ -96,8 +112,26 @@ export function upload(file: File, address: string, report: (state: UploadState)
   request.onerror = () => fail("the server does not answer");
   request.onabort = () => fail("the upload was stopped; samples accepted before that are kept");
   report({ phase: "sending", name, share: 0 });
-  request.send(file);
-  return request;
+  headers.then(
+    (given) => {
+      if (state === "waiting") {
+        state = "sent";
+        Object.entries(given).forEach(([header, value]) => request.setRequestHeader(header, value));
+        request.send(file);
+      }
+    },
+    (error: Error) => fail(error.message),
+  );
+  return {
+    stop: () => {
+      if (state === "waiting") {
+        // A request that was not sent reports no stop.
+        fail("the upload was stopped");
+      }
+      state = "stopped";
+      request.abort();
+    },
+  };
 }
 
 /** The message of a problem document (RFC 9457). */

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "react";
 import type { Preview } from "../../format/import.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { useSessionStore } from "../../hooks/session-context.ts";
 import { fetchPreview, type ImportOptions, uploadAddress } from "./upload.ts";
 
 /** The request waits for the end of typing. */
@@ -18,13 +19,14 @@ export interface Asked {
 
 export function usePreview(file: File, options: ImportOptions): Asked {
   const { workspace } = useAppContext().store.api;
+  const { fetch } = useSessionStore();
   const [asked, setAsked] = useState<Asked>({ preview: null, refusal: null, busy: true });
   const address = uploadAddress(workspace, file.name, options, true);
   useEffect(() => {
     const abort = new AbortController();
     setAsked((last) => ({ ...last, busy: true }));
     const timer = setTimeout(() => {
-      fetchPreview(file, address, abort.signal).then(
+      fetchPreview(fetch, file, address, abort.signal).then(
         (preview) => setAsked({ preview, refusal: null, busy: false }),
         (error: Error) => !abort.signal.aborted && setAsked({ preview: null, refusal: error.message, busy: false }),
       );
@@ -33,6 +35,6 @@ export function usePreview(file: File, options: ImportOptions): Asked {
       clearTimeout(timer);
       abort.abort();
     };
-  }, [file, address]);
+  }, [fetch, file, address]);
   return asked;
 }

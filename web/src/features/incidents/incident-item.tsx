@@ -7,6 +7,7 @@ import { notAlerted, seriesRoute } from "../../format/incidents.ts";
 import { seriesName } from "../../format/names.ts";
 import { date, moment } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import { useLink } from "../../hooks/use-link.ts";
 import { useKnownTime } from "../../hooks/use-outdated.ts";
 import { Members } from "./members.tsx";
@@ -49,7 +50,7 @@ export function IncidentItem({ incident, selected }: Props) {
           {!incident.alerted && `, ${notAlerted(incident)}`}
         </span>
         <Stalled of={incident.members} />
-        <Acknowledge incident={incident} />
+        <Acknowledgement incident={incident} />
       </div>
       {first !== null && incident.members_total > 1 && (
         <p className="first">
@@ -62,13 +63,18 @@ export function IncidentItem({ incident, selected }: Props) {
   );
 }
 
-function Acknowledge({ incident }: { incident: Incident }) {
-  const { store } = useAppContext();
-  const [problem, setProblem] = useState<string | null>(null);
+function Acknowledgement({ incident }: { incident: Incident }) {
+  const may = usePermissions();
   if (incident.acknowledged !== null) {
     const { by, at } = incident.acknowledged;
     return <span className="muted">{`acknowledged by ${by}, ${date(at)}`}</span>;
   }
+  return may.has("acknowledge") ? <Acknowledge incident={incident} /> : null;
+}
+
+function Acknowledge({ incident }: { incident: Incident }) {
+  const { store } = useAppContext();
+  const [problem, setProblem] = useState<string | null>(null);
   const acknowledge = () =>
     store.api.acknowledgeIncident(incident.id).then(
       (answer) => {

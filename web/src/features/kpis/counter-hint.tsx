@@ -3,6 +3,7 @@
 import { useEffect, useState } from "react";
 import { labelText as textOf } from "@earcon/client";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
 
 /** The server is asked again after this, milliseconds: a finding needs hours of samples. */
@@ -47,6 +48,7 @@ function useLooksLike({ key, kpi, labelText }: LiveSeries): Finding {
 function CounterOffer({ kpi }: { kpi: string }) {
   const { store } = useAppContext();
   const [outcome, setOutcome] = useState<string | null>(null);
+  const edits = usePermissions().has("edit-rules");
   const rule = { name: kpi, reading: "counter" };
   const add = async () => {
     const { revision, document } = await store.api.rules();
@@ -58,7 +60,7 @@ function CounterOffer({ kpi }: { kpi: string }) {
       This looks like a counter: its values only grow, so they are scored badly. Send it as one (
       <code>"counter": true</code> in JSON), or have the workspace read it as one by the rule{" "}
       <code>{JSON.stringify(rule)}</code>. The name is the one that its sender uses.{" "}
-      {outcome === null && (
+      {edits && outcome === null && (
         <button type="button" onClick={() => add().catch((error: Error) => setOutcome(error.message))}>
           Add the rule
         </button>

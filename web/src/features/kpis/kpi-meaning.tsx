@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { KpiSettings } from "@earcon/client";
 import { CodeField, DialogForm } from "../../components/dialog-form.tsx";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 
 /** Limits of the server, characters. */
@@ -14,14 +15,17 @@ export function KpiMeaning({ kpi }: { kpi: string }) {
   const { store } = useAppContext();
   useSignal(store.unitsChanged);
   const [open, setOpen] = useState(false);
+  const edits = usePermissions().has("edit-kpis");
   const stated = store.units[kpi];
   const nothing = stated === undefined || (stated.unit === null && stated.description === null);
   return (
     <div className="meaning" data-testid="meaning">
       <span className="muted">{nothing ? "No unit and no description" : words(stated)}</span>
-      <button type="button" className="quiet" onClick={() => setOpen(true)}>
-        {nothing ? "State them …" : "Change …"}
-      </button>
+      {edits && (
+        <button type="button" className="quiet" onClick={() => setOpen(true)}>
+          {nothing ? "State them …" : "Change …"}
+        </button>
+      )}
       {open && <MeaningDialog kpi={kpi} stated={stated} close={() => setOpen(false)} />}
     </div>
   );

@@ -9,6 +9,7 @@ import { compareNames, familyOf, labelsText, titleOf } from "../../format/names.
 import type { Route } from "../../format/route.ts";
 import { descriptionOf, formatValue, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import { useAnomalies } from "../../hooks/use-anomalies.ts";
 import { useLink } from "../../hooks/use-link.ts";
 import { useOutdated } from "../../hooks/use-outdated.ts";
@@ -29,6 +30,7 @@ type KpiRoute = Extract<Route, { page: "kpi" }>;
 export function KpiPage({ route }: { route: KpiRoute }) {
   const { store } = useAppContext();
   const link = useLink();
+  const may = usePermissions();
   const version = useSignal(store.seriesChanged);
   useSignal(store.connectionChanged);
   useSignal(store.unitsChanged);
@@ -71,10 +73,12 @@ export function KpiPage({ route }: { route: KpiRoute }) {
         select={(range) => go({ range })}
       />
       <SeriesFacts selected={selected} />
-      <Polarity kpi={route.kpi} />
+      {may.has("edit-mixes") && <Polarity kpi={route.kpi} />}
       <KpiMeaning kpi={route.kpi} />
       <KpiAnomalies kpi={route.kpi} />
-      <DeleteKpi kpi={route.kpi} series={all.length > 1 ? only : undefined} range={route.range ?? DEFAULT_RANGE} />
+      {may.has("delete-data") && (
+        <DeleteKpi kpi={route.kpi} series={all.length > 1 ? only : undefined} range={route.range ?? DEFAULT_RANGE} />
+      )}
     </article>
   );
 }

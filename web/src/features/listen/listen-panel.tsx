@@ -3,6 +3,7 @@
 import { useEffect, useState } from "react";
 import { deadFeeds } from "../../format/calm.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { usePermissions } from "../../hooks/session-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import { useStored } from "../../hooks/use-stored.ts";
 import { MixSettings } from "./mix-settings.tsx";
@@ -13,6 +14,7 @@ const COUNTERS_MS = 200;
 
 export function ListenPanel() {
   const { store, player, playerChanged } = useAppContext();
+  const edits = usePermissions().has("edit-mixes");
   useSignal(playerChanged);
   useSignal(store.seriesChanged);
   const dead = deadFeeds(store.state.series.values());
@@ -53,7 +55,7 @@ export function ListenPanel() {
           </div>
           {folded === "" && (
             <>
-              <MixSettings />
+              {edits && <MixSettings />}
               <Voices voices={voices} state={state} dead={dead} />
               {cue !== null && <LastCue cue={cue} />}
               <p className="muted small">
