@@ -138,7 +138,7 @@ impl Config {
             statsd::check(settings, problems);
         }
         if !problems.iter().any(|problem| problem.key == "server.listen") {
-            accounts::check(&self.accounts, self.server.listen, problems);
+            accounts::check(&self.accounts, (self.server.listen, self.tls.is_some()), problems);
         }
         if self.ingest.max_batch_samples > self.ingest.max_in_flight_samples {
             problems.push(Problem {

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use earcon_client::{Client, Error, Rights, Session};
+use earcon_client::{Client, Error, Rights, Session, Trust};
 
 use super::contexts::file::{ContextsFile, Problem};
 use super::contexts::{Context, Contexts, context_name, is_same_server, key_of, name_of_server, shown};
 use super::output::{NOT_PERMITTED, USAGE, complain, say};
 use super::secret;
-use super::server::{DEFAULT_URL, KEY_VARIABLE, block_on, failed};
+use super::server::{DEFAULT_URL, KEY_VARIABLE, TrustArgs, block_on, failed};
 
 /// The exit status of shells for a command that the interrupt signal ended.
 const INTERRUPTED: i32 = 130;

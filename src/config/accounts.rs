@@ -33,7 +33,7 @@ impl Accounts {
 
 /// Refuses an address that other machines reach, unless callers are known and their secrets are
 /// encrypted on the way.
-pub(super) fn check(accounts: &Accounts, listen: SocketAddr, problems: &mut Vec<Problem>) {
+pub(super) fn check(accounts: &Accounts, (listen, has_tls): (SocketAddr, bool), problems: &mut Vec<Problem>) {
     let mut problem = |key: &str, message: String| problems.push(Problem { key: key.into(), message });
     if !listen.ip().is_loopback() && !accounts.required {
         let message = format!(
@@ -41,11 +41,11 @@ pub(super) fn check(accounts: &Accounts, listen: SocketAddr, problems: &mut Vec<
              everything; set accounts.required = true, or use a loopback address such as 127.0.0.1"
         );
         problem("server.listen", message);
-    } else if !listen.ip().is_loopback() && !accounts.behind_tls_proxy {
+    } else if !listen.ip().is_loopback() && !accounts.behind_tls_proxy && !has_tls {
         let message = format!(
             "{listen} can be reached from other machines, and keys and passwords would go over the network as \
-             they are; let a proxy on this machine encrypt (docs/operations.md), or set \
-             accounts.behind_tls_proxy = true if one on another machine does"
+             they are; set tls.certificate and tls.key, let a proxy on this machine encrypt \
+             (docs/operations.md), or set accounts.behind_tls_proxy = true if one on another machine does"
         );
         problem("server.listen", message);
     }
