@@ -70,7 +70,8 @@ impl Accounts {
         code: &str,
     ) -> Result<Vec<String>, AccountsError> {
         let (user, session) = session_of(by)?;
-        let known = self.prove(&local_user(&self.view(), user)?, password).await?;
+        let present = local_user(&self.view(), user)?;
+        let known = self.prove(&present, password).await?;
         let totp = Totp::confirm(secret, code, self.now_ms())?;
         let (recovery, shown) = RecoveryCodes::new(user, std::array::from_fn(|_| self.draw()));
         self.change_local(by, user, ("totp.added", Some(session)), |local| {
@@ -90,7 +91,8 @@ impl Accounts {
     /// `SignIn`, `State` without a second factor, `Busy`, and those of the store.
     pub async fn remove_totp(&self, by: &By, password: &str, code: &str) -> Result<(), AccountsError> {
         let (user, session) = session_of(by)?;
-        let known = self.prove(&local_user(&self.view(), user)?, password).await?;
+        let present = local_user(&self.view(), user)?;
+        let known = self.prove(&present, password).await?;
         let now_ms = self.now_ms();
         self.change_local(by, user, ("totp.removed", Some(session)), |local| {
             if local.totp.is_none() {
