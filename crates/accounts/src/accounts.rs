@@ -91,7 +91,7 @@ impl Accounts {
         self.shared.ledger.view()
     }
 
-    /// The version of the accounts, whenever it changes. Whoever holds a stream open asks
+    /// The version of the accounts, whenever it changes. The holder of an open stream asks
     /// [`AccountsView::authorise`] again then, and from time to time, because sessions expire.
     pub fn versions(&self) -> watch::Receiver<u64> {
         self.shared.ledger.versions()

@@ -127,7 +127,7 @@ impl By {
         if own.is_some_and(|own| own.may_grant(role)) { Ok(()) } else { Err(AccountsError::RoleTooHigh) }
     }
 
-    /// The user who is noted as the maker of a record.
+    /// The user that a record notes as its maker.
     pub(crate) fn maker(&self, view: &AccountsView) -> Option<UserId> {
         match self.caller {
             Caller::Of(Principal::User { user, .. }) => Some(user),

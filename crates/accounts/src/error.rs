@@ -67,13 +67,13 @@ pub enum AccountsError {
     /// The token proves nothing. 401.
     #[error(transparent)]
     Token(#[from] TokenRefused),
-    /// The ticket admits nobody. 401.
+    /// The ticket is refused. 401.
     #[error(transparent)]
     Ticket(#[from] TicketRefused),
-    /// The invitation admits nobody. 403.
+    /// The invitation is refused. 403.
     #[error(transparent)]
     Invitation(#[from] InvitationRefused),
-    /// The owner link makes nobody an owner. 403.
+    /// The owner link is refused. 403.
     #[error(transparent)]
     OwnerLink(#[from] OwnerLinkRefused),
     /// Too many attempts. 429.

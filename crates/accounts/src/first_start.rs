@@ -16,8 +16,8 @@ use crate::ledger::Plan;
 use crate::sign_in::{NewUser, SignedIn};
 
 impl Accounts {
-    /// The text of a new owner link, valid for a day, while there is no owner. An earlier link ends.
-    /// `None` if there is an owner.
+    /// The text of a new owner link, valid for a day, while there is no owner. An earlier link
+    /// ends. `None` if there is an owner.
     ///
     /// # Errors
     /// Those of the store.
@@ -53,8 +53,8 @@ impl Accounts {
         Ok(link.check(&presented, view.has_owner(), now_ms)?)
     }
 
-    /// Uses the owner link: makes a user with a password, who owns the organisation `default` and so
-    /// the installation, and signs them in.
+    /// Uses the owner link: makes a user with a password, who owns the organisation `default` and
+    /// so the installation, and signs them in.
     ///
     /// # Errors
     /// `Malformed`, `OwnerLink`, `Exists` for a sign-in name that is taken, `Password`, `Busy`, and

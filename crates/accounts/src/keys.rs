@@ -29,8 +29,8 @@ pub struct NewKey {
 }
 
 impl Accounts {
-    /// Makes a key. Its text is returned once. A member may make keys of their own, within their own
-    /// rights. Keys of service accounts, and of the server itself, need `manage-keys`.
+    /// Makes a key. Its text is returned once. A member may make keys of their own, within their
+    /// own rights. Keys of service accounts, and of the server itself, need `manage-keys`.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Scope`, `Membership`, `State` for an end that has passed, `Limit`,

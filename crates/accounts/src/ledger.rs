@@ -8,21 +8,21 @@
 //!
 //! `version` also names the records of the last changes. A node that is behind reads these alone.
 
+mod plan;
 mod stored;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use earcon_identity::AccountsView;
 use earcon_identity::audit::AuditEntry;
 use earcon_identity::record::{Record, RecordKey};
-use earcon_identity::view::LimitReached;
-use earcon_model::{Clock, OrganisationId};
+use earcon_model::Clock;
 use earcon_ports::{AccountStore, ErrorKind, PortError, Revision};
 use earcon_tenancy::AccountsPass;
 use tokio::sync::{Mutex, watch};
 
-use self::stored::{RECENT, Recent, StoredRecord, VERSION_KEY, VersionRecord, Write};
+pub(crate) use self::plan::Plan;
+use self::stored::{StoredRecord, VERSION_KEY, VersionRecord, Write};
 use crate::audit_trail::AuditTrail;
 use crate::error::AccountsError;
 
@@ -33,70 +33,6 @@ const PAGE: usize = 500;
 /// Age at which the mark of a removed record goes, milliseconds: a day. A writer that was
 /// interrupted earlier will not come back.
 const MARK_AGE_MS: i64 = 86_400_000;
-
-/// What a change writes, and what it answers.
-pub(crate) struct Plan<T> {
-    /// The answer.
-    pub(crate) output: T,
-    /// Records to write, and names of records to remove.
-    pub(crate) writes: Vec<PlannedWrite>,
-    /// Records that were changed without a version. Other nodes read them with this one.
-    pub(crate) touched: Vec<RecordKey>,
-    /// One line for each organisation that it concerns.
-    pub(crate) audit: BTreeMap<OrganisationId, AuditEntry>,
-}
-
-/// One record of a change.
-pub(crate) enum PlannedWrite {
-    Put(Record),
-    Remove(RecordKey),
-}
-
-impl<T> Plan<T> {
-    /// A change that writes nothing.
-    pub(crate) fn nothing(output: T) -> Self {
-        Self { output, writes: Vec::new(), touched: Vec::new(), audit: BTreeMap::new() }
-    }
-
-    /// The same with a record.
-    pub(crate) fn put(mut self, record: Record) -> Self {
-        self.writes.push(PlannedWrite::Put(record));
-        self
-    }
-
-    /// The same without a record.
-    pub(crate) fn remove(mut self, key: RecordKey) -> Self {
-        self.writes.push(PlannedWrite::Remove(key));
-        self
-    }
-
-    /// Checks the limits for records that are added. One that takes the place of a removed record
-    /// of its kind needs no more room.
-    fn check_room(&self, view: &AccountsView) -> Result<(), LimitReached> {
-        let kind = |key: &RecordKey| std::mem::discriminant(key);
-        let removed = |write: &&PlannedWrite, of| matches!(write, PlannedWrite::Remove(key) if kind(key) == of);
-        for write in &self.writes {
-            if let PlannedWrite::Put(record) = write
-                && !self.writes.iter().any(|write| removed(&write, kind(&record.key())))
-            {
-                view.room_for(record)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The same, and other nodes read a record again.
-    pub(crate) fn touched(mut self, key: RecordKey) -> Self {
-        self.touched.push(key);
-        self
-    }
-
-    /// The same with a line in the log of an organisation.
-    pub(crate) fn note(mut self, organisation: OrganisationId, entry: AuditEntry) -> Self {
-        self.audit.insert(organisation, entry);
-        self
-    }
-}
 
 /// The view of this node, and the way to change it on all nodes.
 pub struct Ledger {
@@ -240,6 +176,10 @@ impl Ledger {
             Some(stored) => (stored.revision, VersionRecord::decode(&stored.value)?),
             None => (0, VersionRecord::default()),
         };
+        if known.version.is_some_and(|version| version > record.version) {
+            // The store was put back to an earlier state.
+            known.finished = 0;
+        }
         match known.version {
             Some(version) if version == record.version => return Ok(Current { revision, record }),
             Some(version) => match record.keys_after(version) {
@@ -357,31 +297,5 @@ impl Ledger {
                 return Ok(swept);
             }
         }
-    }
-}
-
-impl VersionRecord {
-    /// The change after this one.
-    fn next(
-        &self,
-        writes: Vec<PlannedWrite>,
-        touched: &[RecordKey],
-        audit: BTreeMap<OrganisationId, AuditEntry>,
-    ) -> Self {
-        let writes: Vec<Write> = writes
-            .into_iter()
-            .map(|write| match write {
-                PlannedWrite::Put(record) => Write { key: record.key().text(), record: Some(record) },
-                PlannedWrite::Remove(key) => Write { key: key.text(), record: None },
-            })
-            .collect();
-        let version = self.version + 1;
-        let keys = writes.iter().map(|write| write.key.clone()).chain(touched.iter().map(RecordKey::text)).collect();
-        let mut recent = self.recent.clone();
-        recent.push_back(Recent { version, keys });
-        while recent.len() > RECENT {
-            recent.pop_front();
-        }
-        Self { version, writes, audit: audit.into_iter().collect(), recent, ..Self::default() }
     }
 }

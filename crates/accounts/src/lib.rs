@@ -1,4 +1,4 @@
-//! The service of accounts: who there is, what they may do, and how they prove it.
+//! The service of accounts: organisations, users, their rights, and how they prove who they are.
 //!
 //! All accounts are in memory, see [`AccountsView`]. A change is planned on the view, committed by
 //! compare-and-set of one record that all nodes share, and then written to the records it concerns,

@@ -70,8 +70,8 @@ impl Accounts {
     /// hold for each user from their next sign-in or refresh. Needs `manage-server`.
     ///
     /// # Errors
-    /// `Forbidden`, `Identity` for the name of an issuer, `NotFound` for a rule about an organisation that does not exist, and those of
-    /// the store.
+    /// `Forbidden`, `Identity` for the name of an issuer, `NotFound` for a rule about an
+    /// organisation that does not exist, and those of the store.
     pub async fn set_mapping(&self, by: &By, issuer: &str, mapping: Mapping) -> Result<(), AccountsError> {
         let now_ms = self.now_ms();
         ExternalIdentity::new(issuer, "subject")?;

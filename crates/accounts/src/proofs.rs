@@ -138,8 +138,8 @@ impl Accounts {
         Ok((text, ticket.expires_ms))
     }
 
-    /// Uses a ticket. Another use on this node is refused; what the principal may do is asked of the
-    /// view, as for every request.
+    /// Uses a ticket. Another use on this node is refused; what the principal may do is asked of
+    /// the view, as for every request.
     ///
     /// # Errors
     /// `Token` for another workspace or purpose too, `Ticket` for a second use.

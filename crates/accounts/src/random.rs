@@ -1,6 +1,6 @@
 //! Random bytes for secrets, from outside: tests use known ones.
 
-/// A source of random bytes that nobody can predict.
+/// A source of random bytes that cannot be predicted.
 pub trait Random: Send + Sync + 'static {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);

@@ -33,7 +33,7 @@ enum Used {
         /// Other nodes read the session again.
         publish: bool,
     },
-    Reused(Session),
+    Reused(Box<Session>),
 }
 
 impl Accounts {
@@ -56,12 +56,12 @@ impl Accounts {
                 }
                 Refreshed::Again(next) => Ok((None, Used::Renewed { next, publish: false })),
                 // It is committed with a version below: other nodes close its streams.
-                Refreshed::Reused(ended) => Ok((None, Used::Reused(*ended))),
+                Refreshed::Reused(ended) => Ok((None, Used::Reused(ended))),
             }
         });
         let (next, publish) = match used.await {
             Ok(Used::Renewed { next, publish }) => (next, publish),
-            Ok(Used::Reused(ended)) => return self.end_reused(ended, from).await,
+            Ok(Used::Reused(ended)) => return self.end_reused(*ended, from).await,
             Err(AccountsError::NotFound(_)) => return Err(SessionRefused::Unknown.into()),
             Err(error) => return Err(error),
         };

@@ -172,8 +172,8 @@ impl Accounts {
         (text, token.expires_ms)
     }
 
-    /// The plan with a new session. If the user has too many, those that are over go, and then those
-    /// that were used longest ago.
+    /// The plan with a new session. If the user has too many, those that are over go, and then
+    /// those that were used longest ago.
     pub(crate) fn begin_session<T>(
         &self,
         mut plan: Plan<T>,

@@ -24,6 +24,7 @@ use earcon_identity::{Principal, Role};
 use earcon_model::{ManualClock, OrganisationId};
 use earcon_ports::{AccountStore, ErrorKind, MetaRecord, PortError, Revision};
 use earcon_tenancy::{AccountsPass, Authorizer};
+use tokio::sync::Notify;
 
 use crate::{Accounts, AccountsSettings, By, NewInvitation, NewUser, Random, SignedIn};
 
@@ -53,7 +54,22 @@ impl Random for Counted {
 struct Interrupted {
     inner: Arc<dyn AccountStore>,
     fails: AtomicBool,
+    /// The next write of another record than `version` waits for the gate.
+    stalls: AtomicBool,
+    gate: Notify,
     gets: AtomicU64,
+}
+
+impl Interrupted {
+    fn of(embedded: &EmbeddedStore) -> Arc<Self> {
+        Arc::new(Self {
+            inner: embedded.account_store(),
+            fails: AtomicBool::new(false),
+            stalls: AtomicBool::new(false),
+            gate: Notify::new(),
+            gets: AtomicU64::new(0),
+        })
+    }
 }
 
 #[async_trait]
@@ -81,6 +97,9 @@ impl AccountStore for Interrupted {
         if self.fails.load(Ordering::Relaxed) && key != "version" {
             return Err(PortError::new(ErrorKind::Unavailable, "the node dies here"));
         }
+        if key != "version" && self.stalls.swap(false, Ordering::Relaxed) {
+            self.gate.notified().await;
+        }
         self.inner.put(pass, key, expected, value).await
     }
     async fn delete(&self, pass: &AccountsPass, key: &str, expected: Revision) -> Result<(), PortError> {
@@ -103,8 +122,7 @@ impl Fixture {
         let in_memory = tempfile::Builder::new().prefix("earcon-test-").tempdir_in(Path::new("/dev/shm"));
         let dir = in_memory.or_else(|_| tempfile::tempdir()).unwrap();
         let embedded = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
-        let inner = embedded.account_store();
-        let store = Arc::new(Interrupted { inner, fails: AtomicBool::new(false), gets: AtomicU64::new(0) });
+        let store = Interrupted::of(&embedded);
         let (clock, random) = (Arc::new(ManualClock::at(START_MS)), Arc::new(Counted::default()));
         let accounts = open(&store, &embedded, (&clock, &random)).await;
         Self { accounts, clock, random, store, embedded, _dir: dir }

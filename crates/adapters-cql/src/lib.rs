@@ -1,9 +1,12 @@
 //! Adapters for ScyllaDB and Apache Cassandra: settings, history and snapshots over CQL.
 
+mod account_store;
+mod audit_log;
 mod database;
 mod failure;
 mod meta_store;
 mod migrate;
+mod records;
 mod series_store;
 pub mod session;
 mod settings;
@@ -16,6 +19,8 @@ mod workspace_names;
 
 use earcon_ports::PortError;
 
+pub use account_store::CqlAccounts;
+pub use audit_log::CqlAudit;
 pub use database::CqlDatabase;
 pub use meta_store::CqlMeta;
 pub use migrate::{Migrated, migrate};

@@ -22,26 +22,39 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
+/// The value of a character.
+fn value(character: u8) -> Option<u32> {
+    match character {
+        b'a'..=b'z' => Some(u32::from(character - b'a')),
+        b'2'..=b'7' => Some(u32::from(character - b'2') + 26),
+        _ => None,
+    }
+}
+
 /// Whether every character belongs to the alphabet.
 pub(crate) fn is_base32(text: &[u8]) -> bool {
-    text.iter().all(|byte| ALPHABET.contains(byte))
+    text.iter().all(|byte| value(*byte).is_some())
 }
 
 /// Exactly `N` bytes. `None` for another length, a foreign character, or bits behind the last byte:
 /// each value has one text.
 pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != (N * 8).div_ceil(5) || !is_base32(text.as_bytes()) {
+    if text.len() != (N * 8).div_ceil(5) {
         return None;
     }
-    let mut bytes = [0; N];
-    for (at, character) in text.bytes().enumerate() {
-        let value = ALPHABET.iter().position(|known| *known == character)?;
-        for offset in (0..5).filter(|offset| value >> (4 - offset) & 1 == 1) {
-            let bit = at * 5 + offset;
-            *bytes.get_mut(bit / 8)? |= 1 << (7 - bit % 8);
+    let (mut bytes, mut at) = ([0; N], 0);
+    // The last `waiting` bits of `bits` are not in a byte yet.
+    let (mut bits, mut waiting) = (0_u32, 0);
+    for character in text.bytes() {
+        bits = bits << 5 | value(character)?;
+        waiting += 5;
+        if waiting >= 8 {
+            waiting -= 8;
+            *bytes.get_mut(at)? = (bits >> waiting) as u8;
+            at += 1;
         }
     }
-    Some(bytes)
+    (bits & ((1 << waiting) - 1) == 0).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ pub trait AuditLog: Send + Sync + 'static {
     /// Appends a line as number `seq`, which follows the last one. Durable when it returns.
     ///
     /// # Errors
-    /// `Conflict` when another line has the number. `Invalid` for the number 0, or one that does not
-    /// follow the last line as far as the store knows.
+    /// `Conflict` when another line has the number. `Invalid` for the number 0, or one that does
+    /// not follow the last line as far as the store knows.
     async fn append(
         &self,
         pass: &AccountsPass,

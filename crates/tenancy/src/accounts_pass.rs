@@ -2,8 +2,8 @@
 
 use crate::authorizer::Authorizer;
 
-/// Proof that the holder manages accounts: users, keys, sessions, the audit log. The composition root
-/// hands it to the service of accounts, which checks the rights of each request itself.
+/// Proof that the holder manages accounts: users, keys, sessions, the audit log. The composition
+/// root hands it to the service of accounts, which checks the rights of each request itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountsPass(());
 

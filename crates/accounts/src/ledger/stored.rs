@@ -1,6 +1,6 @@
 //! The stored forms: the record `version`, and the records of accounts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use earcon_identity::audit::AuditEntry;
 use earcon_identity::record::{Record, RecordKey};
@@ -8,10 +8,12 @@ use earcon_model::OrganisationId;
 use earcon_ports::{ErrorKind, PortError};
 use serde::{Deserialize, Serialize};
 
+use super::plan::PlannedWrite;
+
 /// The key of the record that orders all changes.
 pub(super) const VERSION_KEY: &str = "version";
 /// Changes whose records it names.
-pub(super) const RECENT: usize = 64;
+const RECENT: usize = 64;
 /// The version of these forms. Others are refused.
 const FORMAT: u32 = 1;
 
@@ -60,6 +62,30 @@ impl Default for VersionRecord {
 }
 
 impl VersionRecord {
+    /// The change after this one.
+    pub(super) fn next(
+        &self,
+        writes: Vec<PlannedWrite>,
+        touched: &[RecordKey],
+        audit: BTreeMap<OrganisationId, AuditEntry>,
+    ) -> Self {
+        let writes: Vec<Write> = writes
+            .into_iter()
+            .map(|write| match write {
+                PlannedWrite::Put(record) => Write { key: record.key().text(), record: Some(record) },
+                PlannedWrite::Remove(key) => Write { key: key.text(), record: None },
+            })
+            .collect();
+        let version = self.version + 1;
+        let keys = writes.iter().map(|write| write.key.clone()).chain(touched.iter().map(RecordKey::text)).collect();
+        let mut recent = self.recent.clone();
+        recent.push_back(Recent { version, keys });
+        while recent.len() > RECENT {
+            recent.pop_front();
+        }
+        Self { version, writes, audit: audit.into_iter().collect(), recent, ..Self::default() }
+    }
+
     pub(super) fn decode(value: &[u8]) -> Result<Self, PortError> {
         let record: Self = serde_json::from_slice(value).map_err(|error| unreadable(VERSION_KEY, &error))?;
         if record.format != FORMAT {

@@ -30,18 +30,9 @@ async fn owner_link_makes_one_owner_once() {
     let actions = audited(accounts, &own()).await;
     assert_eq!(actions, ["owner-link.created", "owner-link.created", "owner-link.used"]);
     let lines = accounts.audit().read(&own(), 1, 10).await.unwrap();
-    let records = lines.iter().map(|line| AuditTrailLine::of(line)).collect::<Vec<_>>();
-    assert!(records.iter().all(|record| record.0 == env!("CARGO_PKG_VERSION")));
+    let code = |line| crate::AuditTrail::record(line).unwrap().entry.code;
+    assert!(lines.iter().all(|line| code(line) == env!("CARGO_PKG_VERSION")));
     assert!(!lines.iter().any(|line| line.line.contains(&link[16..40])), "no secret in the log");
-}
-
-/// The version of the program in a line.
-struct AuditTrailLine(String);
-
-impl AuditTrailLine {
-    fn of(line: &earcon_ports::AuditLine) -> Self {
-        Self(crate::AuditTrail::record(line).unwrap().entry.code)
-    }
 }
 
 #[tokio::test]
@@ -74,10 +65,11 @@ async fn of_two_people_with_the_link_one_becomes_the_owner() {
 #[tokio::test]
 async fn a_new_installation_has_its_organisation_and_a_signing_key() {
     let fixture = Fixture::new().await;
-    let view = fixture.accounts.view();
-    assert!(view.organisation(&own()).is_some() && !view.has_owner());
-    let id = view.signing_keys().unwrap().current().id;
-    drop(view);
+    let id = {
+        let view = fixture.accounts.view();
+        assert!(view.organisation(&own()).is_some() && !view.has_owner());
+        view.signing_keys().unwrap().current().id
+    };
     assert_eq!(fixture.node().await.view().signing_keys().unwrap().current().id, id, "not another at each start");
     let stranger = Principal::User {
         user: earcon_identity::UserId::from_random([9; 10]),

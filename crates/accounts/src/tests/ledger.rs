@@ -37,6 +37,35 @@ async fn change_of_a_node_that_died_is_finished_by_the_next_writer_once() {
 }
 
 #[tokio::test]
+async fn late_writer_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let (_, root) = fixture.owner().await;
+    let slow = Interrupted::of(&fixture.embedded);
+    let there = open(&slow, &fixture.embedded, (&fixture.clock, &fixture.random)).await;
+    slow.stalls.store(true, Ordering::Relaxed);
+    let stalled = {
+        let (there, root) = (there.clone(), root.clone());
+        tokio::spawn(async move { there.rename_organisation(&root, &own(), name("First")).await.map(drop) })
+    };
+    while slow.stalls.load(Ordering::Relaxed) {
+        tokio::task::yield_now().await;
+    }
+    // The first change is committed, and its node is about to write the record.
+    fixture.accounts.rename_organisation(&root, &own(), name("Second")).await.unwrap();
+    // A start writes the newest change again, so there is one more.
+    fixture.accounts.create_organisation(&root, acme(), name("Acme")).await.unwrap();
+    slow.gate.notify_one();
+    stalled.await.unwrap().unwrap();
+    let restarted = fixture.node().await;
+    assert_eq!(restarted.view().organisation(&own()).unwrap().name.as_str(), "Second");
+    let pass = Authorizer::new().accounts();
+    let stored = fixture.store.get(&pass, "organisation/default").await.unwrap().unwrap().value;
+    assert!(String::from_utf8(stored).unwrap().contains("Second"));
+    let renamed = audited(&restarted, &own()).await.iter().filter(|action| *action == "organisation.renamed").count();
+    assert_eq!(renamed, 2);
+}
+
+#[tokio::test]
 async fn change_on_one_node_is_read_by_another_without_reading_everything() {
     let fixture = Fixture::new().await;
     let (owner, root) = fixture.owner().await;

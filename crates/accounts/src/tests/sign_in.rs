@@ -103,6 +103,28 @@ async fn changed_password_ends_other_sessions_and_the_old_password() {
     assert!(view.session(owner.session).unwrap().ended.is_none());
 }
 
+/// The gateway runs these on any thread.
+#[tokio::test]
+async fn futures_of_the_service_move_between_threads() {
+    fn movable<T: Send>(_: T) {}
+    let fixture = Fixture::new().await;
+    let (accounts, by, id) = (&fixture.accounts, &By::system(), own());
+    let secret = earcon_identity::totp::TotpSecret::from_random([1; 20]);
+    movable(accounts.sign_in("", "", None, here()));
+    movable(accounts.change_password(by, "", String::new()));
+    movable(accounts.confirm_totp(by, "", secret, ""));
+    movable(accounts.remove_totp(by, "", ""));
+    movable(accounts.refresh_session("", None));
+    movable(accounts.claim_owner_link("", user("a"), device()));
+    movable(accounts.accept_as_new_user("", user("a"), device()));
+    movable(accounts.accept_as_user(by, ""));
+    movable(accounts.create_organisation(by, id.clone(), name("a")));
+    movable(accounts.record(by, &id, ("a.b", String::new(), earcon_identity::audit::Outcome::Done), None));
+    movable(accounts.audit().verify(&id, &[]));
+    movable(accounts.sweep());
+    movable(accounts.write_used_keys());
+}
+
 #[tokio::test]
 async fn too_many_passwords_at_once_are_refused_instead_of_queued() {
     let fixture = Fixture::new().await;
