@@ -19,8 +19,8 @@ use earcon_tenancy::Authorizer;
 const REFRESH: Duration = Duration::from_secs(1);
 /// How often the last use of keys is written down.
 const USED: Duration = Duration::from_secs(60);
-/// How often what is over is removed, the key for tokens is replaced if it is old, and the heads of
-/// the audit logs go to the log of the server.
+/// How often ended sessions are removed, the key for tokens is replaced if it is old, and the heads
+/// of the audit logs go to the log of the server.
 const HOURLY: Duration = Duration::from_secs(3_600);
 
 /// Reads all accounts. From now on the authoriser knows them.

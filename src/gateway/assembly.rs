@@ -89,7 +89,7 @@ pub struct Parts {
     pub storage: StorageHealth,
     /// Users, keys, sessions and the audit log.
     pub accounts: Accounts,
-    /// Decides who a caller is, and what they may do.
+    /// Identifies callers, and decides about their rights.
     pub access: Authorizer,
     /// Decides who may create workspaces.
     pub creators: Creators,

@@ -89,7 +89,7 @@ async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Pa
     Ok(answer(&Invitations { invitations: open.into_iter().map(|one| WireInvitation::of(&view, one)).collect() }))
 }
 
-/// Invites a person. Whoever has the link becomes a member, once.
+/// Invites a person. The first one with the link becomes a member.
 #[utoipa::path(post, path = "/api/v1/organisations/{organisation}/invitations", tag = "accounts", params(("organisation" = String, Path)), request_body = Wish,
     responses((status = 201, body = Made), (status = 400, description = "not a role, or not workspaces of the organisation"),
         (status = 403, description = "not permitted, or a role above one's own"), (status = 404, description = "not an organisation of the caller")))]

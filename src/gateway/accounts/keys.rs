@@ -31,7 +31,7 @@ struct Keys {
 #[derive(Serialize, ToSchema)]
 struct WireKey {
     id: String,
-    /// What the text of the key begins with.
+    /// The beginning of the key's text.
     prefix: String,
     name: String,
     owner: WireOwner,

@@ -1,4 +1,4 @@
-//! Signing in and out, and who is signed in.
+//! Signing in and out, and the signed-in user.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -21,7 +21,7 @@ use earcon_accounts::{By, Caller, NewUser, SignedIn};
 use earcon_identity::name::{Email, Name};
 use earcon_identity::{AccountsView, Permissions, Principal, Reach};
 
-/// Who is signed in, and what they may do.
+/// The caller and their rights.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Session {
     /// `local` (a program or browser of this machine, without accounts), `user` or `key`.
@@ -86,7 +86,7 @@ pub(super) fn routes() -> OpenApiRouter<AccountsState> {
         .routes(routes!(change_password))
 }
 
-/// Who is signed in.
+/// The caller and their rights.
 #[utoipa::path(get, path = "/api/v1/session", tag = "accounts",
     responses((status = 200, body = Session), (status = 401, description = "nobody; `unclaimed` says that there is no owner yet")))]
 async fn show(State(state): State<AccountsState>, access: Access, from: From, headers: HeaderMap) -> Result<Response, Problem> {

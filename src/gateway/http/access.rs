@@ -1,7 +1,7 @@
-//! Who a request comes from, and what its route asks of them.
+//! The caller of a request, and the right that its route needs.
 //!
-//! [`check`] runs before every route. It reads the credentials once, and looks up what the route
-//! needs in one table, so a route without an entry is refused. Handlers get passes from
+//! [`check`] runs before every route. It reads the credentials once, and looks the need
+//! of the route up in one table, so a route without an entry is refused. Handlers get passes from
 //! [`Authorized`](super::auth::Authorized), which asks for exactly that right.
 
 mod credentials;
@@ -28,7 +28,7 @@ use earcon_model::{Clock, WorkspaceId};
 use earcon_tenancy::{Authorizer, Caller, Denied, Shown};
 use routes::Need;
 
-/// What the check needs. Cheap to clone.
+/// The parts of the check. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gate {
     /// Knows the accounts.
@@ -37,7 +37,7 @@ pub(crate) struct Gate {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// The caller of a request, and what its route needs. An extension of every request to a route.
+/// The caller of a request, and the need of its route. An extension of every request to a route.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     caller: Result<Caller, Denied>,
@@ -74,7 +74,7 @@ impl Access {
     }
 }
 
-/// Identifies the caller of a request, and refuses what its route does not permit.
+/// Identifies the caller of a request. Refuses a caller whom its route does not admit.
 pub(crate) async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     // Without a route it is the dashboard's page or 404, which are for everybody.
     let Some(route) = request.extensions().get::<MatchedPath>() else { return next.run(request).await };
@@ -91,8 +91,8 @@ pub(crate) async fn check(State(gate): State<Gate>, request: Request, next: Next
     }
 }
 
-/// The caller of a request, if it may go on. Rights in workspaces are checked when a handler takes its
-/// pass, those over organisations by the service of accounts.
+/// The caller of a request, if it may go on. Rights in workspaces are checked when a handler takes
+/// its pass, those over organisations by the service of accounts.
 fn admit(gate: &Gate, need: Need, parts: &Parts) -> Result<Access, Problem> {
     let now_ms = gate.clock.now_ms();
     let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.address().ip());

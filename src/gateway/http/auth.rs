@@ -72,12 +72,15 @@ impl Authorized {
 /// 404, with the ways to create the workspace that are open to the client.
 pub(crate) fn no_such_workspace(state: &SharedState, pass: &WorkspacePass) -> Problem {
     let id = pass.workspace();
-    let may_create = pass.has(Permission::ManageWorkspaces) && state.creators.may_create(pass.principal()).is_ok();
-    let advice = match may_create {
-        true => format!(
+    // Others get the same answer as for a workspace that is not theirs.
+    if !pass.has(Permission::ManageWorkspaces) {
+        return OpenError::Unknown(id.clone()).into();
+    }
+    let advice = match state.creators.may_create(pass.principal()) {
+        Ok(()) => format!(
             "create it with `earcon workspaces create {id}`, PUT /api/v1/workspaces/{id} or the setting workspaces.names"
         ),
-        false => return OpenError::Unknown(id.clone()).into(),
+        Err(_) => "only the server's settings create workspaces: workspaces.names".to_owned(),
     };
     Problem::new(Kind::NotFound, format!("{}; {advice}", OpenError::Unknown(id.clone())))
 }

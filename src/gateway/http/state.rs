@@ -38,7 +38,7 @@ pub(crate) struct SharedState(Arc<SharedParts>);
 
 /// The parts of the shared state.
 pub(crate) struct SharedParts {
-    /// Decides who a caller is, and what they may do.
+    /// Identifies callers, and decides about their rights.
     pub(crate) access: Authorizer,
     /// Users, keys and sessions.
     pub(crate) accounts: Accounts,

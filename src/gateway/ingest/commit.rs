@@ -211,7 +211,7 @@ pub(crate) async fn submit_with_retry(
     }
 }
 
-/// Refuses what the key of the request does not permit, and counts what is refused and ignored.
+/// Refuses the rows that the key of the request does not permit. Counts refused and ignored rows.
 fn counted_parsed(pass: &WorkspacePass, mut parsed: ParsedBatch) -> ParsedBatch {
     if pass.is_limited_to_some_kpis() {
         withhold(pass, &mut parsed);

@@ -1,4 +1,4 @@
-//! What a request shows to be known: a key, a token, the cookie of a session or a ticket.
+//! The credentials of a request: a key, a token, the cookie of a session or a ticket.
 //!
 //! Agents can carry a key where their protocol has room for a password or a token, so each of these
 //! places is read. A request shows one thing: two in different places are refused, because two
@@ -18,10 +18,10 @@ pub(crate) const COOKIE: &str = "earcon_session";
 pub(crate) const SECURE_COOKIE: &str = "__Host-earcon_session";
 /// The query parameter of a ticket.
 const TICKET: &str = "ticket";
-/// What the text of a key begins with.
+/// The beginning of a key's text.
 const KEY: &str = "ek_";
 
-/// What a request shows.
+/// The credentials of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credentials {
     /// Nothing.
@@ -37,7 +37,7 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// Reads what a request shows.
+    /// Reads the credentials of a request.
     ///
     /// # Errors
     /// 400 for an `Authorization` header in a form that is not known, or for two credentials.

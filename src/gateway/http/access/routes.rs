@@ -1,19 +1,19 @@
-//! What each route asks of the caller. A route that is not here is refused, and a test compares
+//! The right that each route needs. A route that is not here is refused, and a test compares
 //! this table with the routes of the router.
 
 use axum::http::Method;
 
 use earcon_identity::Permission::{self, *};
 
-/// What a request needs.
+/// The need of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     /// Nothing: it says nothing about a tenant.
     Nothing,
-    /// Nothing, but a caller who is known gets another answer.
+    /// Nothing, but a known caller gets another answer.
     Perhaps,
-    /// A caller who is known. The answer contains what the caller may see, or the service of
-    /// accounts checks the rights over the organisation.
+    /// A known caller. The answer contains only the caller's own, or the service of accounts checks
+    /// the rights over the organisation.
     Caller,
     /// A right in the workspace that the request names.
     Workspace(Permission),
@@ -27,9 +27,9 @@ const AGENTS: [&str; 5] = ["/write", "/api/v2/write", "/api/v1/write", "/v1/metr
 /// The prefix of everything in a workspace.
 const WORKSPACE: &str = "/api/v1/workspaces/{workspace}";
 
-/// What a request of this method to a route needs. `None` for a route that the table lacks.
+/// The need of a request of this method to a route. `None` for a route that the table lacks.
 pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
-    // Whoever may read may ask for the headers alone.
+    // The headers alone need the right to read.
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     if (method, route) == ("POST", "/api/v1/workspaces/{workspace}/tickets") {
         return Some(Need::Caller);
