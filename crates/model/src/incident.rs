@@ -228,8 +228,8 @@ impl Incident {
         true
     }
 
-    /// Takes out the member at a place, and returns it. Its lines of the timeline stay. `None` if no
-    /// member is listed there.
+    /// Takes out the member at a place, and returns it. Its lines of the timeline stay. `None` if
+    /// no member is listed there.
     pub fn take_member(&mut self, place: usize) -> Option<Member> {
         if place >= self.members.len() {
             return None;

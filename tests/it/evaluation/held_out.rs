@@ -38,7 +38,7 @@ fn default_detector_finds_traps_and_seldom_falls_into_one() {
     let found = events((GATE_SEED..GATE_SEED + 2).flat_map(series));
     let rate = found.false_alerts_per_10000();
     assert!(found.found as f64 >= 0.89 * found.windows as f64, "0.95 of five seeds: {found:?}");
-    assert!(rate <= 2.5, "2.0 over five seeds: {rate} false alerts per 10,000 rows");
+    assert!(rate <= 2.1, "1.6 over five seeds: {rate} false alerts per 10,000 rows");
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn default_detector_holds_on_labelled_kpis_kept_aside() {
     assert!(found.false_alerts_per_day() <= 0.065, "0.058 when it was measured: {found:?}");
     let found = events(files());
     let agreement = found.agreement().unwrap();
-    assert!(agreement.f1 >= 0.53, "0.56 when it was measured: {agreement:?} {found:?}");
-    assert!(found.false_alerts_per_day() <= 0.07, "0.062 when it was measured: {found:?}");
+    assert!(agreement.f1 >= 0.57, "0.60 when it was measured: {agreement:?} {found:?}");
+    assert!(found.false_alerts_per_day() <= 0.066, "0.058 when it was measured: {found:?}");
 }
 
 /// A file with the columns timestamp, value and label.

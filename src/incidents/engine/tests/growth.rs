@@ -68,7 +68,7 @@ fn growth_within_the_kind_of_its_incident_stays_there() {
         f.wait(10_000);
     }
     assert_eq!(f.opened().len(), 2);
-    // What the incident began with is what it is about.
+    // An incident is about its first member.
     let mut f = Harness::new();
     let mut first = f.open("load", 0.6);
     f.wait(60_000);

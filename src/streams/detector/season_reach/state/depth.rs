@@ -1,14 +1,14 @@
 //! How much of its expected value a series has lost at most.
 //!
 //! A series that scatters may have a band that reaches down to 0. If it never lost more than seven
-//! tenths of what was expected, a value near 0 is a loss all the same.
+//! tenths of the expected value, a value near 0 is a loss all the same.
 
 use crate::arithmetic::{larger, smaller};
 use crate::stored::stored_fields;
 
 /// The share of the expected value that a series always kept, from which it has a floor.
 const KEPT: f32 = 0.3;
-/// The floor, as a share of what it always kept.
+/// The floor, as a part of the share that it always kept.
 const FLOOR: f64 = 0.25;
 /// It is at least this many standard deviations away.
 const SIGMAS: f64 = 5.0;

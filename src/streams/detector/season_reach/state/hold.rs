@@ -2,7 +2,7 @@
 //!
 //! The samples of a fault teach the reach, and it has to know them later. If they also moved the
 //! edges that judge the rest of the same fault, a level that stays high would be inside of the band
-//! after minutes. So what is learned meanwhile counts from the end of the fault on.
+//! after minutes. So the reach that is learned meanwhile counts from the end of the fault.
 
 use super::GOES_ON;
 use super::judgement::Distances;

@@ -51,8 +51,8 @@ pub(super) struct Distances {
     /// Largest ratio of distance and edge, and its step.
     pub(super) surprise: f64,
     pub(super) step: usize,
-    /// The largest ratio, and the edge of single values on the side of this one, by what is learned
-    /// so far: a fault is judged by the edges at its beginning, and teaches by these.
+    /// The largest ratio, and the edge of single values on the side of this one, by the reach
+    /// learned so far: a fault is judged by the edges at its beginning, and teaches by these.
     pub(super) taught: f64,
     pub(super) taught_edge: f64,
 }
