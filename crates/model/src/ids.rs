@@ -169,8 +169,8 @@ impl WorkspaceKey {
         self.generation
     }
 
-    /// The organisation, also if it is `default`, the separator, and the rest of the key. For stores
-    /// in which each organisation has a part of its own.
+    /// The organisation, also if it is `default`, the separator, and the rest of the key. For
+    /// stores in which each organisation has a part of its own.
     pub fn with_organisation(&self, separator: char) -> String {
         let rest = self.text.split_once('.').map_or(&*self.text, |(_, rest)| rest);
         format!("{}{separator}{rest}", self.workspace.organisation_text())

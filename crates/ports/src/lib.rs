@@ -4,8 +4,7 @@
 //! Every method that touches tenant data takes a [`WorkspacePass`](earcon_tenancy::WorkspacePass)
 //! and sees only that workspace. Accounts are no workspace's data: their methods take an
 //! [`AccountsPass`](earcon_tenancy::AccountsPass). Methods may block on I/O only inside the future
-//! they return.
-//! Adapters move blocking work off the runtime.
+//! they return. Adapters move blocking work off the runtime.
 
 mod account_store;
 mod audit_log;

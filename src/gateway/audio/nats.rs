@@ -1,8 +1,8 @@
 //! `earcon.v1.<organisation>.<workspace>.audio.<mix>.listen`: a request for sound over NATS.
 //!
-//! Every packet of the mix is published on `earcon.v1.<organisation>.<workspace>.audio.<mix>` until [`HOLD`] after
-//! the last request. The mix has one listener here for all requests, and a packet is published
-//! once. Without requests nothing is rendered.
+//! Every packet of the mix is published on `earcon.v1.<organisation>.<workspace>.audio.<mix>`
+//! until [`HOLD`] after the last request. The mix has one listener here for all requests, and a
+//! packet is published once. Without requests nothing is rendered.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 /**
- * The user of the page, and their rights in each workspace. Pure. The server checks every request again; the
- * page only hides what would be refused.
+ * The user of the page, and their rights in each workspace. Pure. The server checks every request
+ * again; the page only hides what would be refused.
  */
 
 /** One thing that a person or a key may do. The names are those of the server. */

@@ -58,8 +58,8 @@ fn key_or_token(text: &str) -> Credentials {
     if text.starts_with(KEY) { Credentials::Key(Secret::new(text)) } else { Credentials::Token(Secret::new(text)) }
 }
 
-/// Reads an `Authorization` header: `Bearer` as in RFC 6750, `Token` as in InfluxDB 2, `Basic` as in
-/// RFC 7617 with a key as the password, or as the user of an empty password.
+/// Reads an `Authorization` header: `Bearer` as in RFC 6750, `Token` as in InfluxDB 2, `Basic` as
+/// in RFC 7617 with a key as the password, or as the user of an empty password.
 fn authorization(value: &header::HeaderValue) -> Result<Credentials, Problem> {
     let text = value.to_str().map_err(|_| bad("the header Authorization is not ASCII"))?;
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
