@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use earcon_client::{ApiKey, Error, KeyRequest, NewKey, Organisation};
 
 use super::output::{complain, say};
-use super::server::{Connection, block_on, failed};
+use super::server::{Connection, block_on, failed_or_no};
 use super::text::table;
 
 #[derive(Subcommand)]
@@ -101,7 +101,7 @@ pub(super) fn run(command: &KeysCommand) -> ExitCode {
     block_on(async {
         match done(command, &organisation).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&error),
+            Err(error) => failed_or_no(&error),
         }
     })
 }

@@ -7,7 +7,7 @@ use earcon_client::{Error, Grant, Organisation, OrganisationMember};
 
 use super::keys::OrganisationArgs;
 use super::output::{complain, say};
-use super::server::{block_on, failed};
+use super::server::{block_on, failed_or_no};
 use super::text::table;
 
 #[derive(Subcommand)]
@@ -89,7 +89,7 @@ pub(super) fn run(command: &MembersCommand) -> ExitCode {
     block_on(async {
         match done(command, &organisation).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(Failure::Server(error)) => failed(&error),
+            Err(Failure::Server(error)) => failed_or_no(&error),
             Err(Failure::Name(problem)) => {
                 complain(&problem);
                 ExitCode::FAILURE

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::output::say;
-use super::server::{Connection, block_on, failed};
+use super::server::{Connection, block_on, failed_or_no};
 use super::text::table;
 
 #[derive(Subcommand)]
@@ -53,7 +53,7 @@ pub(super) fn run(command: &OrganisationsCommand) -> ExitCode {
                 say(text.trim_end());
                 ExitCode::SUCCESS
             }
-            Err(error) => failed(&error),
+            Err(error) => failed_or_no(&error),
         }
     })
 }
