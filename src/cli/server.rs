@@ -67,6 +67,11 @@ impl Connection {
         }
     }
 
+    /// A client of the server that shows no key.
+    pub(super) fn client_without_key(&self) -> Result<Client, ExitCode> {
+        Client::new(&self.target()?.url).map_err(|error| failed(&error))
+    }
+
     /// Chooses among the arguments, the environment variable and the contexts. The key of a context
     /// goes to its own server only, unless a person names both the context and another URL.
     fn choose(
