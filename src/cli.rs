@@ -1,5 +1,6 @@
 //! The command line: parses arguments and runs the command.
 
+mod administrator;
 mod cluster;
 mod context;
 mod contexts;

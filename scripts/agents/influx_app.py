@@ -6,7 +6,7 @@ import time
 from influxdb_client import InfluxDBClient, Point, WriteOptions, WritePrecision
 
 seconds = float(os.environ["OUTAGE"])
-with InfluxDBClient(url=os.environ["URL"], token="any", org="shop") as client:
+with InfluxDBClient(url=os.environ["URL"], token=os.environ["TOKEN"], org="shop") as client:
     assert client.ping(), "ping"
     health = client.health()
     assert health.status == "pass", health

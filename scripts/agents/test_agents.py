@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -29,26 +30,62 @@ def free_port(kind=socket.SOCK_STREAM):
 
 
 class Server:
-    """`earcon serve` on a free port and a new directory."""
+    """`earcon serve` on a free port and a new directory. With accounts, it has a key that may read and send."""
 
-    def __init__(self, work):
+    def __init__(self, work, accounts):
         self.work = work
         self.log = open(work / "earcon.log", "a")
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self.statsd = free_port(socket.SOCK_DGRAM)
-        self.start()
+        self.accounts = accounts
+        self.key = None
+        printed = self.start()
+        if accounts:
+            self.key = self.claim(printed)
 
     def start(self):
-        """Starts with the data that is there, at the same address, and waits until it is ready."""
+        """Starts with the data that is there, at the same address. Returns what it prints until it is ready."""
         command = [sys.argv_binary, "serve", "--listen", self.address, "--data", str(self.work / "data")]
-        statsd = {"EARCON_STATSD__LISTEN": f"127.0.0.1:{self.statsd}", "EARCON_STATSD__FLUSH_SECONDS": "1"}
+        settings = {"EARCON_STATSD__LISTEN": f"127.0.0.1:{self.statsd}", "EARCON_STATSD__FLUSH_SECONDS": "1"}
+        if self.accounts:
+            settings["EARCON_ACCOUNTS__REQUIRED"] = "true"
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **statsd}
+            command, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **settings}
         )
-        line = self.process.stdout.readline()
-        if self.url not in line:
-            raise RuntimeError(f"no address in {line!r}; {(self.work / 'earcon.log').read_text()}")
+        printed = ""
+        while f"ready at {self.url}" not in printed:
+            line = self.process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"no address in {printed!r}; {(self.work / 'earcon.log').read_text()}")
+            printed += line
+        return printed
+
+    def ask(self, path, method="GET", body=None, headers=None):
+        """The answer to a request with the key, as text."""
+        headers = dict(headers or {})
+        if self.key is not None:
+            headers["Authorization"] = f"Bearer {self.key}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, method=method, data=body, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode(), answer.headers
+
+    def claim(self, printed):
+        """Becomes the first owner with the link that the server prints. Returns a new key."""
+        secret = re.search(r"eo_[a-z2-7]+_[a-z2-7]+", printed)
+        if secret is None:
+            raise RuntimeError(f"no link for the first owner in {printed!r}")
+        owner = {"secret": secret[0], "login": "anna", "name": "Anna", "password": "agents need no password"}
+        text, headers = self.ask("/api/v1/session/claim", "POST", owner)
+        cookies = [cookie.split(";")[0] for cookie in headers.get_all("set-cookie")]
+        session = {"Cookie": "; ".join(cookies), "X-Earcon-CSRF": json.loads(text)["csrf"]}
+        rights = {"name": "agents", "permissions": ["read", "ingest"], "workspaces": None}
+        text, _ = self.ask("/api/v1/organisations/default/keys", "POST", rights, session)
+        self.ask("/api/v1/workspaces/by-path", "PUT", headers=session)
+        return json.loads(text)["key"]
 
     def outage(self):
         """Dies without a goodbye, is away, and comes back."""
@@ -60,16 +97,15 @@ class Server:
 
     def times(self, name, workspace="local"):
         """The times of the samples of a KPI in the last hour."""
-        ask = f"{self.url}/api/v1/workspaces/{workspace}/kpis/{name}/samples?limit=10000"
-        with urllib.request.urlopen(ask, timeout=10) as answer:
-            return [row[0] for series in json.load(answer)["series"] for row in series["samples"]]
+        text, _ = self.ask(f"/api/v1/workspaces/{workspace}/kpis/{name}/samples?limit=10000")
+        return [row[0] for series in json.loads(text)["series"] for row in series["samples"]]
 
     def kpi(self, name, workspace="local"):
         """The KPI, or None until it has a series."""
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/workspaces/{workspace}/kpis/{name}", timeout=10) as answer:
-                kpi = json.load(answer)
-                return kpi if kpi["series"] else None
+            text, _ = self.ask(f"/api/v1/workspaces/{workspace}/kpis/{name}")
+            kpi = json.loads(text)
+            return kpi if kpi["series"] else None
         except urllib.error.HTTPError as error:
             if error.code in (404, 503):
                 return None
@@ -106,10 +142,14 @@ class Exporter(http.server.BaseHTTPRequestHandler):
 
 
 class Agents(unittest.TestCase):
+    """Each agent sends to a server, configured as in docs/ingest.md."""
+
+    accounts = False
+
     def setUp(self):
         self.work = Path(tempfile.mkdtemp(prefix="earcon-agents-"))
         self.addCleanup(shutil.rmtree, self.work, ignore_errors=True)
-        self.server = Server(self.work)
+        self.server = Server(self.work, self.accounts)
         self.addCleanup(self.server.stop)
 
     def missing(self, what):
@@ -147,6 +187,14 @@ class Agents(unittest.TestCase):
         self.addCleanup(exporter.shutdown)
         return f"127.0.0.1:{exporter.server_port}"
 
+    def key_file(self):
+        """The file with the key for an agent that reads one, or None."""
+        if self.server.key is None:
+            return None
+        file = self.work / "earcon.key"
+        file.write_text(self.server.key)
+        return file
+
     def peer(self, name):
         """A program that scripts/peers.sh builds. Where it is not built, the test is skipped: building takes minutes."""
         peers = os.environ.get("EARCON_PEERS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earcon" / "peers"
@@ -159,9 +207,11 @@ class Agents(unittest.TestCase):
         """Everything that a Prometheus scraped arrives, also what it scraped while the server was away."""
         target = self.exporter()
         config = self.work / "prometheus.yml"
+        key_file = self.key_file()
+        authorization = f", authorization: {{credentials_file: '{key_file}'}}" if key_file else ""
         config.write_text(
             "global: {scrape_interval: 1s}\n"
-            f"remote_write: [{{url: '{self.server.url}/api/v1/write'{remote_write}}}]\n"
+            f"remote_write: [{{url: '{self.server.url}/api/v1/write'{remote_write}{authorization}}}]\n"
             f"scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['{target}']}}]}}]\n"
         )
         listen = f"127.0.0.1:{free_port()}"
@@ -213,7 +263,8 @@ class Agents(unittest.TestCase):
         _, log = self.start(
             "vmagent",
             [self.peer("vmagent"), f"-promscrape.config={config}", f"-remoteWrite.url={self.server.url}/api/v1/write"]
-            + [f"-remoteWrite.tmpDataPath={self.work / 'queue'}", f"-httpListenAddr=127.0.0.1:{free_port()}"],
+            + [f"-remoteWrite.tmpDataPath={self.work / 'queue'}", f"-httpListenAddr=127.0.0.1:{free_port()}"]
+            + ([f"-remoteWrite.bearerTokenFile={key_file}"] if (key_file := self.key_file()) else []),
         )
         self.eventually("shop_queue", lambda: self.server.kpi("shop_queue"), log)
         self.server.outage()
@@ -227,6 +278,8 @@ class Agents(unittest.TestCase):
         if not python or not Path(python).exists():
             self.missing("the OpenTelemetry SDK")
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.server.url, "OTEL_SERVICE_NAME": "shop"}
+        if self.server.key is not None:
+            environment["OTEL_EXPORTER_OTLP_HEADERS"] = f"Authorization=Bearer%20{self.server.key}"
         app, log = self.start("opentelemetry", [python, str(HERE / "opentelemetry_app.py")], environment)
         self.eventually("shop.orders", lambda: self.server.kpi("shop.orders"), log)
         self.server.outage()
@@ -241,7 +294,7 @@ class Agents(unittest.TestCase):
         python = os.environ.get("AGENTS_PYTHON")
         if not python or not Path(python).exists():
             self.missing("Python with the clients of tests/requirements.txt")
-        environment = {"URL": self.server.url, "OUTAGE": str(OUTAGE)}
+        environment = {"URL": self.server.url, "OUTAGE": str(OUTAGE), "TOKEN": self.server.key or "any"}
         app, log = self.start("influx", [python, str(HERE / "influx_app.py")], environment)
         self.eventually("shop.queue", lambda: self.server.kpi("shop.queue"), log)
         self.server.outage()
@@ -272,12 +325,13 @@ class Agents(unittest.TestCase):
     def test_collectd_needs_only_a_url(self):
         collectd = shutil.which("collectd") or (shutil.which("collectd", path="/usr/sbin")) or self.missing("collectd")
         config = self.work / "collectd.conf"
+        key = "" if self.server.key is None else f'Header "Authorization: Bearer {self.server.key}"\n'
         # A small buffer is sent soon.
         config.write_text(
             f'Hostname "here"\nBaseDir "{self.work}"\nPIDFile "{self.work}/collectd.pid"\nInterval 1\n'
             "LoadPlugin load\nLoadPlugin memory\nLoadPlugin uptime\nLoadPlugin write_http\n"
             f'<Plugin write_http>\n<Node "earcon">\nURL "{self.server.url}/collectd/write"\n'
-            'Format "JSON"\nStoreRates false\nBufferSize 1024\n</Node>\n</Plugin>\n'
+            f'Format "JSON"\nStoreRates false\nBufferSize 1024\n{key}</Node>\n</Plugin>\n'
         )
         _, log = self.start("collectd", [collectd, "-f", "-C", str(config)])
         kpi = self.eventually("memory", lambda: self.server.kpi("memory"), log)
@@ -295,11 +349,13 @@ class Agents(unittest.TestCase):
             self.skipTest("telegraf is not installed; tests/it replays what it sends")
         config = self.work / "telegraf.conf"
         workspace = f"{self.server.url}/api/v1/workspaces/by-path"
-        urllib.request.urlopen(urllib.request.Request(workspace, method="PUT"), timeout=10).close()
+        if self.server.key is None:
+            self.server.ask("/api/v1/workspaces/by-path", "PUT")
+        key = "" if self.server.key is None else f'username = "earcon"\npassword = "{self.server.key}"\n'
         config.write_text(
             '[agent]\ninterval = "1s"\nflush_interval = "1s"\nhostname = "here"\n[[inputs.mem]]\n[[inputs.system]]\n'
-            f'[[outputs.influxdb]]\nurls = ["{self.server.url}"]\n'
-            f'[[outputs.influxdb_v2]]\nurls = ["{workspace}"]\ntoken = "t"\norganization = "o"\nbucket = "b"\n'
+            f'[[outputs.influxdb]]\nurls = ["{self.server.url}"]\n{key}'
+            f'[[outputs.influxdb_v2]]\nurls = ["{workspace}"]\ntoken = "{self.server.key or "t"}"\norganization = "o"\nbucket = "b"\n'
         )
         _, log = self.start("telegraf", [telegraf, "--config", str(config)])
         for workspace in ("local", "by-path"):
@@ -307,6 +363,18 @@ class Agents(unittest.TestCase):
             self.assertEqual(kpi["series"][0]["labels"], {"host": "here"})
         self.assertNotIn(" E! ", log.read_text())
         self.assertNotIn("creation failed", log.read_text())
+
+
+class AgentsWithKeys(Agents):
+    """The same on a server with accounts. All but those of StatsD, which has no place for one, carry a key."""
+
+    accounts = True
+
+    def test_a_sender_without_a_key_is_refused(self):
+        line = urllib.request.Request(f"{self.server.url}/write", data=b"shop queue=1")
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(line, timeout=10)
+        self.assertEqual(refused.exception.code, 401)
 
 
 if __name__ == "__main__":

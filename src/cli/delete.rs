@@ -4,11 +4,11 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use earcon_client::{DeletedScope, Deletion, DeletionQuery, Error, Workspace};
+use earcon_client::{DeletedScope, Deletion, DeletionQuery, Workspace};
 
 use super::output::{USAGE, complain, say};
 use super::query::{labels, time};
-use super::server::{ServerArgs, block_on, failed};
+use super::server::{ServerArgs, block_on, failed_or_no};
 use earcon_model::KpiName;
 use earcon_model::wording::counted;
 
@@ -69,7 +69,7 @@ async fn of_kpi(
         match workspace.delete(kpi.as_str(), &query(true)).await {
             Ok(counted) if covers_nothing(&counted) => return nothing(&counted),
             Ok(counted) => say(&described(&counted)),
-            Err(error) => return failed_to_delete(&error),
+            Err(error) => return failed_or_no(&error),
         }
         if args.dry_run {
             return ExitCode::SUCCESS;
@@ -84,7 +84,7 @@ async fn of_kpi(
             say(&described(&deleted));
             ExitCode::SUCCESS
         }
-        Err(error) => failed_to_delete(&error),
+        Err(error) => failed_or_no(&error),
     }
 }
 
@@ -107,12 +107,6 @@ fn nothing(deletion: &Deletion) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The answer was no if the server knows no such KPI or workspace.
-fn failed_to_delete(error: &Error) -> ExitCode {
-    let code = failed(error);
-    if matches!(error, Error::Refused { status: 404, .. }) { ExitCode::FAILURE } else { code }
-}
-
 async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
     let name = workspace.name();
     if !args.yes {
@@ -123,7 +117,7 @@ async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
                 let series = counted(series as u64, "series", "series");
                 say(&format!("would delete the workspace {name}: {kpis}, {series}, and all settings"));
             }
-            Err(error) => return failed_to_delete(&error),
+            Err(error) => return failed_or_no(&error),
         }
         if args.dry_run {
             return ExitCode::SUCCESS;
@@ -138,7 +132,7 @@ async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
             say(&format!("deleted the workspace {name}{rest}"));
             ExitCode::SUCCESS
         }
-        Err(error) => failed_to_delete(&error),
+        Err(error) => failed_or_no(&error),
     }
 }
 

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use earcon_client::{ApiKey, Error, KeyRequest, NewKey, Organisation};
 
+use super::administrator::Administrator;
 use super::output::{complain, say};
-use super::server::{Connection, block_on, failed};
+use super::server::failed_or_no;
 use super::text::table;
 
 #[derive(Subcommand)]
@@ -63,19 +64,20 @@ pub(super) struct CreateArgs {
     organisation: OrganisationArgs,
 }
 
-/// The server and the organisation.
+/// The server, the caller and the organisation.
 #[derive(Args)]
 pub(super) struct OrganisationArgs {
     #[command(flatten)]
-    connection: Connection,
+    administrator: Administrator,
     /// The organisation
     #[arg(long, value_name = "ID", default_value = "default")]
     organisation: String,
 }
 
 impl OrganisationArgs {
-    pub(super) fn organisation(&self) -> Result<Organisation, ExitCode> {
-        Ok(self.connection.client()?.organisation(&self.organisation))
+    /// Runs a command with the organisation.
+    pub(super) fn run(&self, command: impl AsyncFnOnce(&Organisation) -> ExitCode) -> ExitCode {
+        self.administrator.run(async |client| command(&client.organisation(&self.organisation)).await)
     }
 }
 
@@ -94,15 +96,9 @@ pub(super) fn run(command: &KeysCommand) -> ExitCode {
         | KeysCommand::Rotate { organisation, .. }
         | KeysCommand::Revoke { organisation, .. } => organisation,
     };
-    let organisation = match args.organisation() {
-        Ok(organisation) => organisation,
-        Err(code) => return code,
-    };
-    block_on(async {
-        match done(command, &organisation).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&error),
-        }
+    args.run(async |organisation| match done(command, organisation).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed_or_no(&error),
     })
 }
 

@@ -1,6 +1,5 @@
 //! `earcon login` and `earcon logout`: contexts with the key to a server.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -11,9 +10,6 @@ use super::contexts::{Context, Contexts, context_name, is_same_server, key_of, n
 use super::output::{NOT_PERMITTED, USAGE, complain, say};
 use super::secret;
 use super::server::{DEFAULT_URL, KEY_VARIABLE, TrustArgs, block_on, failed};
-
-/// The exit status of shells for a command that the interrupt signal ended.
-const INTERRUPTED: i32 = 130;
 
 #[derive(Args)]
 pub(super) struct LoginArgs {
@@ -56,18 +52,7 @@ pub(super) fn login(args: LoginArgs) -> ExitCode {
         Ok(trust) => trust,
         Err(code) => return code,
     };
-    block_on(async {
-        // The signal would end the program with a terminal that shows nothing that is typed.
-        let done = tokio::select! {
-            code = ask_and_keep(&file, (&url, trust), &name, args.key) => Some(code),
-            Ok(()) = tokio::signal::ctrl_c() => None,
-        };
-        // The thread that reads the terminal cannot be ended, and the runtime would wait for it.
-        done.unwrap_or_else(|| {
-            let _closed = writeln!(std::io::stderr()).is_err();
-            std::process::exit(INTERRUPTED)
-        })
-    })
+    block_on(secret::until_interrupted(ask_and_keep(&file, (&url, trust), &name, args.key)))
 }
 
 async fn ask_and_keep(

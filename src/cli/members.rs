@@ -7,7 +7,7 @@ use earcon_client::{Error, Grant, Organisation, OrganisationMember};
 
 use super::keys::OrganisationArgs;
 use super::output::{complain, say};
-use super::server::{block_on, failed};
+use super::server::failed_or_no;
 use super::text::table;
 
 #[derive(Subcommand)]
@@ -82,18 +82,12 @@ pub(super) fn run(command: &MembersCommand) -> ExitCode {
     | MembersCommand::Invite { organisation, .. }
     | MembersCommand::Grant { organisation, .. }
     | MembersCommand::Remove { organisation, .. }) = command;
-    let organisation = match organisation.organisation() {
-        Ok(organisation) => organisation,
-        Err(code) => return code,
-    };
-    block_on(async {
-        match done(command, &organisation).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(Failure::Server(error)) => failed(&error),
-            Err(Failure::Name(problem)) => {
-                complain(&problem);
-                ExitCode::FAILURE
-            }
+    organisation.run(async |organisation| match done(command, organisation).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Server(error)) => failed_or_no(&error),
+        Err(Failure::Name(problem)) => {
+            complain(&problem);
+            ExitCode::FAILURE
         }
     })
 }

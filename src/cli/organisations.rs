@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::administrator::Administrator;
 use super::output::say;
-use super::server::{Connection, block_on, failed};
+use super::server::failed_or_no;
 use super::text::table;
 
 #[derive(Subcommand)]
@@ -13,7 +14,7 @@ pub(super) enum OrganisationsCommand {
     /// List the organisations in which you may do something
     List {
         #[command(flatten)]
-        connection: Connection,
+        administrator: Administrator,
     },
     /// Create an organisation, or rename one
     Create {
@@ -24,17 +25,13 @@ pub(super) enum OrganisationsCommand {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
         #[command(flatten)]
-        connection: Connection,
+        administrator: Administrator,
     },
 }
 
 pub(super) fn run(command: &OrganisationsCommand) -> ExitCode {
-    let (OrganisationsCommand::List { connection } | OrganisationsCommand::Create { connection, .. }) = command;
-    let client = match connection.client() {
-        Ok(client) => client,
-        Err(code) => return code,
-    };
-    block_on(async {
+    let (OrganisationsCommand::List { administrator } | OrganisationsCommand::Create { administrator, .. }) = command;
+    administrator.run(async |client| {
         let done = match command {
             OrganisationsCommand::List { .. } => client.organisations().await.map(|all| {
                 let rows: Vec<Vec<String>> = all.into_iter().map(|each| vec![each.id, each.name]).collect();
@@ -53,7 +50,7 @@ pub(super) fn run(command: &OrganisationsCommand) -> ExitCode {
                 say(text.trim_end());
                 ExitCode::SUCCESS
             }
-            Err(error) => failed(&error),
+            Err(error) => failed_or_no(&error),
         }
     })
 }

@@ -92,6 +92,11 @@ impl Connection {
         }
     }
 
+    /// A client of the server that shows no key.
+    pub(super) fn client_without_key(&self) -> Result<Client, ExitCode> {
+        Client::new(&self.target()?.url).map_err(|error| failed(&error))
+    }
+
     /// Chooses among the arguments, the environment variable and the contexts. The key of a context
     /// goes to its own server only, unless a person names both the context and another URL.
     fn choose(
@@ -155,13 +160,20 @@ pub(super) fn failed(error: &Error) -> ExitCode {
     }
 }
 
-/// What to do after an answer that means: credentials are missing, wrong or insufficient.
+/// What to do after an answer that means: credentials are missing or wrong.
 pub(super) fn denial_hint(status: u16, url: &str) -> String {
+    // After a 403 the server says which right is missing.
     match status {
         401 => format!("; log in with `earcon login --url {url}`, or give a key with {KEY_VARIABLE} or --key"),
-        403 => "; the key does not permit this: `earcon context list` shows which one is in use".to_owned(),
         _ => String::new(),
     }
+}
+
+/// As [`failed`]. The answer was no if the server knows no such thing (404), or its present state
+/// forbids it (409).
+pub(super) fn failed_or_no(error: &Error) -> ExitCode {
+    let code = failed(error);
+    if matches!(error, Error::Refused { status: 404 | 409, .. }) { ExitCode::FAILURE } else { code }
 }
 
 /// Runs a command to completion on its own runtime.

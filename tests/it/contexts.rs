@@ -58,7 +58,7 @@ fn login_with_a_key_that_is_not_accepted_keeps_nothing() {
     assert_eq!(refused.status.code(), Some(77), "{}", said(&refused));
     assert!(said(&refused).contains(REASON) && !said(&refused).contains("earcon login"), "{}", said(&refused));
     server.take();
-    for (typed, part) in [("", "no key was given"), (&key('q')[..71], "missing"), ("ei_qqq_qqq", "invitation")] {
+    for (typed, part) in [("", "nothing was typed"), (&key('q')[..71], "missing"), ("ei_qqq_qqq", "invitation")] {
         let refused = login(typed);
         assert_eq!(refused.status.code(), Some(64), "{}", said(&refused));
         assert!(said(&refused).contains(part) && !said(&refused).contains("qqq"), "{}", said(&refused));
@@ -226,7 +226,49 @@ fn members_are_invited_found_by_login_changed_and_removed() {
     assert_eq!(asked[1].line, format!("PUT {path}/members/u_2"));
     assert_eq!(asked[1].body, json!({"grants": [{"role": "viewer", "workspaces": null}]}));
     let removed = anna.runs(&["members", "remove", "bert"]);
-    assert!(!removed.status.success() && said(&removed).contains("needs an owner"), "{}", said(&removed));
+    assert!(removed.status.code() == Some(1) && said(&removed).contains("needs an owner"), "{}", said(&removed));
     let unknown = anna.runs(&["members", "remove", "carl"]);
     assert!(unknown.status.code() == Some(1) && said(&unknown).contains("no member carl"), "{}", said(&unknown));
+}
+
+#[test]
+fn a_person_signs_in_for_one_command_and_out_after_it() {
+    let (server, anna) = (Prepared::new(), Person::new());
+    let create = |stdin: &str| {
+        let arguments = ["keys", "create", "agent", "--may", "ingest", "--as", "anna", "--url", &server.url];
+        anna.types(&arguments, stdin, &[("EARCON_KEY", &key('e'))])
+    };
+    let refused = create("a wrong password\n");
+    assert_eq!(refused.status.code(), Some(77), "{}", said(&refused));
+    assert!(said(&refused).contains(REASON) && !said(&refused).contains("earcon login"), "{}", said(&refused));
+    let asked = server.only();
+    assert_eq!((asked.line.as_str(), asked.key), ("POST /api/v1/session", None), "the key is left out");
+    assert_eq!(asked.body, json!({"login": "anna", "password": "a wrong password"}));
+
+    let code = json!({"status": 401, "detail": "a code is needed", "code_required": true});
+    server.answer("POST /api/v1/session", 401, &code);
+    let unfinished = create(" password \n");
+    assert!(said(&unfinished).contains("nothing was typed"), "{}", said(&unfinished));
+    assert_eq!(server.only().body["password"], " password ", "spaces belong to a password");
+
+    server.answer("POST /api/v1/session", 200, &json!({"kind": "user"}));
+    server.cookie("earcon_session=the.access.token; Path=/; HttpOnly");
+    let about = json!({
+        "key": key('n'), "id": "n", "prefix": "ek_n", "name": "agent", "owner": {"kind": "user", "id": "u", "name": "Anna"},
+        "permissions": ["ingest"], "workspaces": null, "kpis": null, "mix": null, "created_at": "t",
+        "expires_at": null, "last_used_at": null, "revoked_at": null, "previous_until": null
+    });
+    server.answer("POST /api/v1/organisations/default/keys", 201, &about);
+    server.answer("DELETE /api/v1/session", 204, &json!(null));
+    let created = create("password\n");
+    assert_eq!(out(&created), format!("{}\n", key('n')), "{}", said(&created));
+    assert!(!said(&created).contains("goes on"), "{}", said(&created));
+    let asked: Vec<_> = server.take().into_iter().map(|each| (each.line, each.key)).collect();
+    let token = Some("the.access.token".to_owned());
+    let wanted = [
+        ("POST /api/v1/session".to_owned(), None),
+        ("POST /api/v1/organisations/default/keys".to_owned(), token.clone()),
+        ("DELETE /api/v1/session".to_owned(), token),
+    ];
+    assert_eq!(asked, wanted);
 }

@@ -41,6 +41,6 @@ pub use organisation::{Grant, NewInvitation, Organisation, OrganisationMember, O
 pub use query::{AnomaliesQuery, AnomalyPage, History, HistoryQuery, HistorySeries, KpiList, KpiSettings, Units};
 pub use sentence::sentence;
 pub use series::{Features, Kpi, Labels, ScoredSample, Series, SeriesSamples, SeriesState, Warming};
-pub use session::{Rights, Session, User};
+pub use session::{Rights, Session, SignIn, User};
 pub use sound::{Cue, Listen, Listening, Ogg, Packet, Sound, SoundConfig, Voice};
 pub use trust::Trust;

@@ -1,9 +1,15 @@
 //! Who the client is to the server.
 
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, SET_COOKIE};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, root_cause};
+use crate::http::retry_after;
+
+/// The names of the cookie with the access token, with TLS and without.
+const COOKIES: [&str; 2] = ["__Host-earcon_session", "earcon_session"];
 
 /// Who the client is, with its permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +57,56 @@ pub struct Rights {
     pub workspaces: Option<Vec<String>>,
 }
 
+/// How a sign-in went that the server did not refuse.
+#[derive(Debug, Clone)]
+pub enum SignIn {
+    /// A client with the access token of a new session, which is valid for some minutes.
+    Done(Client),
+    /// The login and the password need the code of an authenticator app too.
+    CodeNeeded,
+}
+
 impl Client {
+    /// Signs in as a person with a password, and with the code of an authenticator app if there is
+    /// one. [`Client::sign_out`] of the new client ends the session.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, refuses the person, or has seen too many attempts (429).
+    pub async fn sign_in(&self, login: &str, password: &str, code: Option<&str>) -> Result<SignIn, Error> {
+        #[derive(Deserialize)]
+        struct Refusal {
+            #[serde(default)]
+            code_required: bool,
+        }
+        let mut body = serde_json::json!({ "login": login, "password": password });
+        if let Some(code) = code {
+            body["code"] = code.into();
+        }
+        let request = self.http.post(self.endpoint(&["api", "v1", "session"])).json(&body).timeout(self.timeout);
+        let response = self.open(request).await?;
+        let (status, pause) = (response.status(), retry_after(&response));
+        if status.is_success() {
+            let reason = "it gives no access token".to_owned();
+            let token = token(response.headers()).ok_or(Error::NotEarcon { url: self.url().to_owned(), reason })?;
+            return Ok(SignIn::Done(self.clone().with_key(&token)?));
+        }
+        let body = response.bytes().await.map_err(|error| self.unreachable(root_cause(&error)))?;
+        let refusal = serde_json::from_slice::<Refusal>(&body).ok();
+        if status == StatusCode::UNAUTHORIZED && code.is_none() && refusal.is_some_and(|refusal| refusal.code_required)
+        {
+            return Ok(SignIn::CodeNeeded);
+        }
+        Err(self.refused(status, pause, &body))
+    }
+
+    /// Ends the session of a client that [`Client::sign_in`] returned.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or the session has ended already.
+    pub async fn sign_out(&self) -> Result<(), Error> {
+        self.tell(self.http.delete(self.endpoint(&["api", "v1", "session"]))).await
+    }
+
     /// Returns who the client is to the server.
     ///
     /// # Errors
@@ -59,4 +114,11 @@ impl Client {
     pub async fn session(&self) -> Result<Session, Error> {
         self.ask(self.http.get(self.endpoint(&["api", "v1", "session"]))).await
     }
+}
+
+/// The access token in the cookies of an answer.
+fn token(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.filter_map(|cookie| cookie.split(';').next()?.split_once('='));
+    pairs.find(|(name, _)| COOKIES.contains(name)).map(|(_, token)| token.to_owned())
 }

@@ -22,6 +22,7 @@ pub(super) struct Prepared {
     pub(super) url: String,
     pub(super) asked: Arc<Mutex<Vec<Asked>>>,
     pub(super) answers: Arc<Mutex<BTreeMap<String, (u16, String)>>>,
+    cookie: Arc<Mutex<Option<String>>>,
 }
 
 pub(super) const REASON: &str = "the key is unknown";
@@ -30,11 +31,11 @@ impl Prepared {
     pub(super) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Self { url, asked: Arc::default(), answers: Arc::default() };
-        let (asked, answers) = (server.asked.clone(), server.answers.clone());
+        let server = Self { url, asked: Arc::default(), answers: Arc::default(), cookie: Arc::default() };
+        let (asked, answers, cookie) = (server.asked.clone(), server.answers.clone(), server.cookie.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let _gone = serve(stream, &asked, &answers).is_none();
+                let _gone = serve(stream, &asked, &answers, &cookie).is_none();
             }
         });
         server
@@ -42,6 +43,11 @@ impl Prepared {
 
     pub(super) fn answer(&self, request: &str, status: u16, body: &Value) {
         self.answers.lock().unwrap().insert(request.to_owned(), (status, body.to_string()));
+    }
+
+    /// From now on each answer sets this cookie.
+    pub(super) fn cookie(&self, cookie: &str) {
+        *self.cookie.lock().unwrap() = Some(cookie.to_owned());
     }
 
     /// Accepts every key.
@@ -65,7 +71,12 @@ impl Prepared {
     }
 }
 
-fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, answers: &Mutex<BTreeMap<String, (u16, String)>>) -> Option<()> {
+fn serve(
+    stream: TcpStream,
+    asked: &Mutex<Vec<Asked>>,
+    answers: &Mutex<BTreeMap<String, (u16, String)>>,
+    cookie: &Mutex<Option<String>>,
+) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut head = Vec::new();
     loop {
@@ -91,7 +102,9 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, answers: &Mutex<BTreeMap<
     let unknown = || (401, json!({"status": 401, "title": "Unauthorised", "detail": REASON}).to_string());
     let path = line.split('?').next().unwrap();
     let (status, text) = answers.lock().unwrap().get(path).cloned().unwrap_or_else(unknown);
-    let answer = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+    let cookie = cookie.lock().unwrap().as_ref().map_or_else(String::new, |cookie| format!("set-cookie: {cookie}\r\n"));
+    let answer =
+        format!("HTTP/1.1 {status} X\r\n{cookie}connection: close\r\ncontent-length: {}\r\n\r\n{text}", text.len());
     (&stream).write_all(answer.as_bytes()).ok()
 }
 
