@@ -192,6 +192,10 @@ describe.each(SCREENS)("on a %s", (screen, options) => {
   });
 
   it("the audit log is searched", async () => {
+    for (const role of ["viewer", "editor", "admin"]) {
+      const invitation = { role, workspaces: null, days: 1 };
+      await send(owned.server, owned.owner, "POST", "/api/v1/organisations/default/invitations", invitation);
+    }
     const { page: owner, errors } = await page("audit");
     const records = owner.locator("[data-testid=audit-record]");
     await records.first().waitFor();

@@ -92,6 +92,8 @@ describe.each(SCREENS)("on a %s", (screen, options) => {
     await page.keyboard.press("Escape");
     await page.keyboard.press("Escape");
     await expect.poll(() => again.isVisible(), WITHIN).toBe(true);
+    const focused = again.getByLabel("Password", { exact: true });
+    await expect.poll(() => focused.evaluate((field) => field === document.activeElement), WITHIN).toBe(true);
     await shoot(page, `sign-in-again-${screen}`);
     expect(await again.getByLabel("Login", { exact: true }).inputValue()).toBe("olga");
     await again.getByLabel("Password", { exact: true }).fill(PASSWORD);

@@ -35,9 +35,7 @@ export function SignInAgain({ login }: { login: string }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const element = dialog.current;
-    element?.showModal();
-    // The login is known.
-    element?.querySelector<HTMLInputElement>("input[name=password]")?.focus();
+    show(element);
     return () => element?.close();
   }, []);
   return (
@@ -47,7 +45,7 @@ export function SignInAgain({ login }: { login: string }) {
       aria-label="Sign in again"
       onCancel={(event) => event.preventDefault()}
       // Browsers close a dialog when the escape key is pressed twice, whatever the page says.
-      onClose={() => dialog.current?.isConnected && dialog.current.showModal()}
+      onClose={() => show(dialog.current)}
     >
       <SessionFrame title="Sign in again">
         <p>Your session has ended. After the sign-in you are back on this page.</p>
@@ -55,4 +53,12 @@ export function SignInAgain({ login }: { login: string }) {
       </SessionFrame>
     </dialog>
   );
+}
+
+/** Shows the dialog if it is a part of the page. The login is known, the password is not. */
+function show(dialog: HTMLDialogElement | null): void {
+  if (dialog?.isConnected === true) {
+    dialog.showModal();
+    dialog.querySelector<HTMLInputElement>("input[name=password]")?.focus();
+  }
 }
