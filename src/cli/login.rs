@@ -199,7 +199,7 @@ mod tests {
         }
         let to = |url: Option<&str>, name: Option<&str>, contexts: &Contexts| {
             let [url, name] = [url, name].map(|text| text.map(str::to_owned));
-            destination(&LoginArgs { url, key: None, name }, contexts)
+            destination(&LoginArgs { url, trust: TrustArgs::default(), key: None, name }, contexts)
         };
         let pair = |url: &str, name: &str| (url.to_owned(), name.to_owned());
         assert_eq!(to(None, None, &contexts), pair("http://lab.example", "lab"));

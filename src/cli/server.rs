@@ -94,7 +94,7 @@ impl Connection {
 
     /// A client of the server that shows no key.
     pub(super) fn client_without_key(&self) -> Result<Client, ExitCode> {
-        Client::new(&self.target()?.url).map_err(|error| failed(&error))
+        Client::trusting(&self.target()?.url, self.trust.trust()?).map_err(|error| failed(&error))
     }
 
     /// Chooses among the arguments, the environment variable and the contexts. The key of a context
@@ -207,7 +207,7 @@ mod tests {
 
     fn chosen(url: Option<&str>, context: Option<&str>, own: Option<char>, variable: Option<String>) -> (String, char) {
         let [url, context] = [url, context].map(|text| text.map(str::to_owned));
-        let connection = Connection { url, context, key: own.map(key) };
+        let connection = Connection { url, context, key: own.map(key), ..Connection::default() };
         let target = connection.choose(variable, || Ok(contexts())).unwrap_or_else(|(_, problem)| panic!("{problem}"));
         (target.url, target.key.map_or('-', |key| key.chars().last().unwrap()))
     }
@@ -249,7 +249,7 @@ mod tests {
         assert!(problem.starts_with("EARCON_KEY: ") && !problem.contains("secret"), "{problem}");
         let (_, problem) = refused(Connection { context: Some("five".to_owned()), ..Connection::default() }, None);
         assert!(problem.contains("there are one, two"), "{problem}");
-        let whole = Connection { url: Some("http://one".to_owned()), key: Some(key('o')), context: None };
+        let whole = Connection { url: Some("http://one".to_owned()), key: Some(key('o')), ..Connection::default() };
         assert!(whole.choose(None, || Err((USAGE, "the file is broken".to_owned()))).is_ok());
         assert!(Connection::default().choose(None, || Err((USAGE, "the file is broken".to_owned()))).is_err());
     }

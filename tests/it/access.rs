@@ -168,3 +168,15 @@ async fn the_last_owner_stays() {
     let lower = json!({"grants": [{"role": "viewer"}]});
     assert_eq!(guarded.send(&guarded.owner.token, Method::PUT, &path, lower).await.0, 409);
 }
+
+#[tokio::test]
+async fn a_server_without_accounts_ignores_credentials() {
+    let server = Server::start().await;
+    let write = || server.http().post(server.url("/api/v2/write")).body("load value=1");
+    for authorization in ["Token any", "Bearer ek_x", "Basic dGVsZWdyYWY6c2VjcmV0", "Basic %", "Digest x"] {
+        let response = write().header("authorization", authorization).send().await.unwrap();
+        assert_eq!(response.status(), 204, "{authorization}");
+    }
+    let session = server.http().get(server.url("/api/v1/session")).bearer_auth("ek_x").send().await.unwrap();
+    assert_eq!(session.json::<Value>().await.unwrap()["kind"], "local");
+}

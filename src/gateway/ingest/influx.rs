@@ -126,6 +126,7 @@ fn answer(version: Version, result: Result<RefusedRows, Problem>) -> Response {
 fn error_body(version: Version, status: StatusCode, message: &str) -> Response {
     let code = match status {
         StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "invalid",
+        StatusCode::UNAUTHORIZED => "unauthorized",
         StatusCode::FORBIDDEN => "forbidden",
         StatusCode::NOT_FOUND => "not found",
         StatusCode::PAYLOAD_TOO_LARGE => "request too large",
