@@ -103,7 +103,14 @@ impl App {
         let clock_watch = tokio::spawn(clock_watch::run(clock.clone(), context.clock_health.clone()));
         let creation = workspaces::create_configured(config, &directory, member.is_some()).await;
         let (shutdown, shutdown_seen) = watch::channel(false);
-        let gateway = gateway::build(config, &context, address, (directory.clone(), accounts.clone()), recorder.clone(), shutdown_seen)?;
+        let gateway = gateway::build(
+            config,
+            &context,
+            address,
+            (directory.clone(), accounts.clone()),
+            recorder.clone(),
+            shutdown_seen,
+        )?;
         let meanings = context.meanings.clone();
         drop(context);
         let nats = gateway::start_nats(config, &gateway, &opened).await?;

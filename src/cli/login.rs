@@ -55,12 +55,7 @@ pub(super) fn login(args: LoginArgs) -> ExitCode {
     block_on(secret::until_interrupted(ask_and_keep(&file, (&url, trust), &name, args.key)))
 }
 
-async fn ask_and_keep(
-    file: &ContextsFile,
-    (url, trust): (&str, Trust),
-    name: &str,
-    key: Option<String>,
-) -> ExitCode {
+async fn ask_and_keep(file: &ContextsFile, (url, trust): (&str, Trust), name: &str, key: Option<String>) -> ExitCode {
     let client = match Client::trusting(url, trust) {
         Ok(client) => client,
         Err(error) => return failed(&error),

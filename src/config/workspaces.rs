@@ -27,7 +27,8 @@ impl Workspaces {
         });
         Self {
             names: names.collect(),
-            create: read.one_of("workspaces.create", &[("permitted", Creators::Permitted), ("nobody", Creators::Nobody)]),
+            create: read
+                .one_of("workspaces.create", &[("permitted", Creators::Permitted), ("nobody", Creators::Nobody)]),
             most: read.number("workspaces.max", 1, 100_000) as usize,
         }
     }

@@ -81,7 +81,9 @@ async fn claim(server: &Server, secret: &str, login: &str) -> Person {
 #[tokio::test]
 async fn nobody_reads_anything_without_credentials() {
     let guarded = Guarded::start().await;
-    for path in ["/api/v1/workspaces", "/api/v1/workspaces/local/kpis", "/metrics", "/api/v1/cluster", "/api/v1/session"] {
+    for path in
+        ["/api/v1/workspaces", "/api/v1/workspaces/local/kpis", "/metrics", "/api/v1/cluster", "/api/v1/session"]
+    {
         let response = guarded.request(Method::GET, path).send().await.unwrap();
         assert_eq!(response.status(), 401, "{path}");
         assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"earcon\"");

@@ -22,7 +22,11 @@ impl Client {
     /// The error for a connection that was not made, or broke.
     pub(crate) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> Error {
         let reason = root_cause(error);
-        if Trust::refused(error) { Error::Untrusted { url: self.url().to_owned(), reason } } else { self.unreachable(reason) }
+        if Trust::refused(error) {
+            Error::Untrusted { url: self.url().to_owned(), reason }
+        } else {
+            self.unreachable(reason)
+        }
     }
 
     /// Sends a request whose response body may be endless. The timeout covers the head only.

@@ -36,7 +36,10 @@ impl Serialize for TotpSecret {
 impl<'de> Deserialize<'de> for TotpSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        base32::decode(&text).map(Self).ok_or_else(|| serde::de::Error::custom("a TOTP secret has 32 characters"))
+        // People and apps write it in capitals.
+        base32::decode(&text.to_ascii_lowercase())
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("a TOTP secret has 32 characters"))
     }
 }
 
@@ -140,6 +143,13 @@ mod tests {
 
     fn secret() -> TotpSecret {
         TotpSecret::from_random(*b"12345678901234567890")
+    }
+
+    #[test]
+    fn shown_secret_is_read_back() {
+        let secret = TotpSecret::from_random([7; 20]);
+        let read: TotpSecret = serde_json::from_str(&format!("\"{}\"", secret.reveal())).unwrap();
+        assert_eq!(read.code_at(59_000), secret.code_at(59_000));
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl Authorizer {
     /// [`Denied::NoCredentials`], [`Denied::Unknown`] with the reason, or [`Denied::Elsewhere`].
     pub fn identify(&self, peer: IpAddr, shown: &Shown<'_>) -> Result<Caller, Denied> {
         let known = |who: Result<identity::Principal, String>| who.map_err(Denied::Unknown);
-        let accounts = || self.accounts.get().ok_or_else(|| Denied::Unknown("this server has no accounts yet".to_owned()));
+        let accounts =
+            || self.accounts.get().ok_or_else(|| Denied::Unknown("this server has no accounts yet".to_owned()));
         let (who, only) = match *shown {
             Shown::Nothing => return self.anonymous(peer),
             Shown::Key(text) => (known(accounts()?.of_key(text))?, None),
@@ -145,9 +146,7 @@ impl Authorizer {
     pub fn belongs_to(&self, caller: &Caller, organisation: &OrganisationId) -> bool {
         match &caller.principal {
             Principal::Loopback | Principal::System => true,
-            Principal::Account(account) => {
-                self.read(|view| view.knows_organisation(account.who(), organisation))
-            }
+            Principal::Account(account) => self.read(|view| view.knows_organisation(account.who(), organisation)),
         }
     }
 

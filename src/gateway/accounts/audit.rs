@@ -76,7 +76,12 @@ pub(super) fn routes() -> OpenApiRouter<AccountsState> {
 /// Who did what. Nothing changes or removes a record.
 #[utoipa::path(get, path = "/api/v1/organisations/{organisation}/audit", tag = "accounts", params(("organisation" = String, Path), AuditParams),
     responses((status = 200, body = Audit), (status = 400, description = "a wrong parameter"), (status = 403, description = "not permitted"), (status = 404, description = "not an organisation of the caller")))]
-async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Path<String>, Params(params): Params<AuditParams>) -> Result<Response, Problem> {
+async fn list(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path(id): Path<String>,
+    Params(params): Params<AuditParams>,
+) -> Result<Response, Problem> {
     let id = organisation(&id)?;
     state.accounts.check(&by, &id, Permission::ReadAudit)?;
     let from_ms = time("from", params.from.as_deref())?.unwrap_or(i64::MIN);

@@ -19,7 +19,12 @@ pub(super) fn refresh_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Sets both cookies.
-pub(super) fn set(headers: &mut HeaderMap, secure: bool, (access, access_s): (&str, i64), (refresh, refresh_s): (&str, i64)) {
+pub(super) fn set(
+    headers: &mut HeaderMap,
+    secure: bool,
+    (access, access_s): (&str, i64),
+    (refresh, refresh_s): (&str, i64),
+) {
     let name = if secure { (SECURE_COOKIE, SECURE_REFRESH) } else { (COOKIE, REFRESH) };
     append(headers, name.0, access, "/", access_s, secure);
     append(headers, name.1, refresh, REFRESH_PATH, refresh_s, secure);
@@ -52,7 +57,10 @@ mod tests {
         set(&mut headers, false, ("a.b.c", 300), ("er_x", 3_600));
         let texts: Vec<_> = headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(texts[0], "__Host-earcon_session=a.b.c; Path=/; Max-Age=300; HttpOnly; SameSite=Strict; Secure");
-        assert_eq!(texts[3], "earcon_refresh=er_x; Path=/api/v1/session/refresh; Max-Age=3600; HttpOnly; SameSite=Strict");
+        assert_eq!(
+            texts[3],
+            "earcon_refresh=er_x; Path=/api/v1/session/refresh; Max-Age=3600; HttpOnly; SameSite=Strict"
+        );
         assert!(texts.iter().all(|text| text.contains("HttpOnly; SameSite=Strict")));
     }
 }

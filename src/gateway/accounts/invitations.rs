@@ -80,7 +80,11 @@ pub(super) fn routes() -> OpenApiRouter<AccountsState> {
 /// The invitations that are open.
 #[utoipa::path(get, path = "/api/v1/organisations/{organisation}/invitations", tag = "accounts", params(("organisation" = String, Path)),
     responses((status = 200, body = Invitations), (status = 403, description = "not permitted"), (status = 404, description = "not an organisation of the caller")))]
-async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn list(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id = organisation(&id)?;
     state.accounts.check(&by, &id, Permission::ManageMembers)?;
     let (view, now_ms) = (state.accounts.view(), state.clock.now_ms());
@@ -121,8 +125,13 @@ async fn invite(
 #[utoipa::path(delete, path = "/api/v1/organisations/{organisation}/invitations/{invitation}", tag = "accounts",
     params(("organisation" = String, Path), ("invitation" = String, Path)),
     responses((status = 204, description = "taken back"), (status = 403, description = "not permitted"), (status = 404, description = "no such invitation")))]
-async fn withdraw(State(state): State<AccountsState>, Known(by): Known, Path((id, invitation)): Path<(String, String)>) -> Result<StatusCode, Problem> {
-    let invitation = InvitationId::parse(&invitation).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
+async fn withdraw(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path((id, invitation)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let invitation =
+        InvitationId::parse(&invitation).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
     state.accounts.withdraw_invitation(&by, &organisation(&id)?, invitation).await?;
     Ok(StatusCode::NO_CONTENT)
 }

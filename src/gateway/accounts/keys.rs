@@ -119,7 +119,11 @@ fn bad(detail: String) -> Problem {
 /// The keys of the caller, or all of the organisation for those who manage them.
 #[utoipa::path(get, path = "/api/v1/organisations/{organisation}/keys", tag = "accounts", params(("organisation" = String, Path)),
     responses((status = 200, body = Keys), (status = 404, description = "not an organisation of the caller")))]
-async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn list(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id = organisation(&id)?;
     let manages = match state.accounts.check(&by, &id, Permission::ManageKeys) {
         Ok(()) => true,
@@ -189,7 +193,11 @@ async fn rotate(
 #[utoipa::path(delete, path = "/api/v1/organisations/{organisation}/keys/{key}", tag = "accounts",
     params(("organisation" = String, Path), ("key" = String, Path)),
     responses((status = 204, description = "revoked"), (status = 403, description = "not permitted"), (status = 404, description = "no such key")))]
-async fn revoke(State(state): State<AccountsState>, Known(by): Known, Path((id, key)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+async fn revoke(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path((id, key)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
     state.accounts.revoke_key(&by, &organisation(&id)?, key_id(&key)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -57,7 +57,11 @@ fn user_id(text: &str) -> Result<UserId, Problem> {
 /// The members, with their roles.
 #[utoipa::path(get, path = "/api/v1/organisations/{organisation}/members", tag = "accounts", params(("organisation" = String, Path)),
     responses((status = 200, body = Members), (status = 403, description = "not permitted"), (status = 404, description = "not an organisation of the caller")))]
-async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn list(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id = organisation(&id)?;
     state.accounts.check(&by, &id, Permission::ManageMembers)?;
     let view = state.accounts.view();
@@ -80,9 +84,10 @@ async fn set(
     let [grant] = wish.grants.as_slice() else {
         return Err(Problem::new(Kind::BadRequest, "a person gives a member one role; DELETE removes the member"));
     };
-    let role: Role = grant.role.parse().map_err(|error: earcon_identity::role::UnknownRole| {
-        Problem::new(Kind::BadRequest, error.to_string())
-    })?;
+    let role: Role = grant
+        .role
+        .parse()
+        .map_err(|error: earcon_identity::role::UnknownRole| Problem::new(Kind::BadRequest, error.to_string()))?;
     let reach = reach(&id, grant.workspaces.as_deref())?;
     let member = state.accounts.set_member(&by, &id, user, (role, reach)).await?;
     let view = state.accounts.view();
@@ -95,7 +100,11 @@ async fn set(
     params(("organisation" = String, Path), ("user" = String, Path)),
     responses((status = 204, description = "removed"), (status = 403, description = "not permitted"),
         (status = 404, description = "no such member"), (status = 409, description = "the last owner stays")))]
-async fn remove(State(state): State<AccountsState>, Known(by): Known, Path((id, user)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+async fn remove(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path((id, user)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
     state.accounts.remove_member(&by, &organisation(&id)?, user_id(&user)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

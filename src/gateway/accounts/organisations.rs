@@ -68,7 +68,12 @@ async fn list(State(state): State<AccountsState>, Known(by): Known) -> Response 
 #[utoipa::path(put, path = "/api/v1/organisations/{organisation}", tag = "accounts", params(("organisation" = String, Path)), request_body = Named,
     responses((status = 200, body = Organisation, description = "renamed"), (status = 201, body = Organisation, description = "made"),
         (status = 403, description = "not permitted"), (status = 404, description = "not an organisation of the caller")))]
-async fn put(State(state): State<AccountsState>, Known(by): Known, Path(id): Path<String>, JsonBody(wish): JsonBody<Named>) -> Result<Response, Problem> {
+async fn put(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path(id): Path<String>,
+    JsonBody(wish): JsonBody<Named>,
+) -> Result<Response, Problem> {
     let id = organisation(&id)?;
     let name = Name::new(&wish.name).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
     let exists = state.accounts.view().organisation(&id).is_some();

@@ -21,7 +21,9 @@ impl From<AccountsError> for Problem {
         };
         match error {
             Store(error) => error.into(),
-            SignIn(SignInRefused::CodeNeeded) => Problem::new(kind, error.to_string()).with("code_required", json!(true)),
+            SignIn(SignInRefused::CodeNeeded) => {
+                Problem::new(kind, error.to_string()).with("code_required", json!(true))
+            }
             TooManyAttempts(wait) => {
                 let seconds = u64::try_from(wait.retry_after_ms).unwrap_or_default().div_ceil(1_000);
                 Problem::new(kind, format!("too many attempts; try again in {seconds} s")).after(seconds)

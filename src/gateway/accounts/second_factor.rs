@@ -66,7 +66,11 @@ async fn offer(State(state): State<AccountsState>, Known(by): Known) -> Result<R
 /// Makes an offered secret the second factor, with the password and a first code.
 #[utoipa::path(put, path = "/api/v1/session/totp", tag = "accounts", request_body = Confirm,
     responses((status = 200, body = Confirmed), (status = 400, description = "the code is wrong"), (status = 401, description = "the password is wrong"), (status = 409, description = "there is one already")))]
-async fn confirm(State(state): State<AccountsState>, Known(by): Known, JsonBody(wish): JsonBody<Confirm>) -> Result<Response, Problem> {
+async fn confirm(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    JsonBody(wish): JsonBody<Confirm>,
+) -> Result<Response, Problem> {
     let recovery_codes = state.accounts.confirm_totp(&by, &wish.password, wish.secret, &wish.code).await?;
     Ok(answer(&Confirmed { recovery_codes }))
 }
@@ -74,7 +78,11 @@ async fn confirm(State(state): State<AccountsState>, Known(by): Known, JsonBody(
 /// Removes the second factor, with the password and a code.
 #[utoipa::path(delete, path = "/api/v1/session/totp", tag = "accounts", request_body = Remove,
     responses((status = 204, description = "removed"), (status = 401, description = "the password or the code is wrong"), (status = 409, description = "there is none")))]
-async fn remove(State(state): State<AccountsState>, Known(by): Known, JsonBody(wish): JsonBody<Remove>) -> Result<StatusCode, Problem> {
+async fn remove(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    JsonBody(wish): JsonBody<Remove>,
+) -> Result<StatusCode, Problem> {
     state.accounts.remove_totp(&by, &wish.password, &wish.code).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -89,7 +89,12 @@ pub(super) fn routes() -> OpenApiRouter<AccountsState> {
 /// The caller and their rights.
 #[utoipa::path(get, path = "/api/v1/session", tag = "accounts",
     responses((status = 200, body = Session), (status = 401, description = "nobody; `unclaimed` says that there is no owner yet")))]
-async fn show(State(state): State<AccountsState>, access: Access, from: From, headers: HeaderMap) -> Result<Response, Problem> {
+async fn show(
+    State(state): State<AccountsState>,
+    access: Access,
+    from: From,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     match by(&access, &from) {
         Ok(by) => Ok(answer(&describe(&state, &by, access.cookie(&headers), None))),
         Err(problem) => {
@@ -103,7 +108,11 @@ async fn show(State(state): State<AccountsState>, access: Access, from: From, he
 #[utoipa::path(post, path = "/api/v1/session", tag = "accounts", request_body = SignIn,
     responses((status = 200, body = Session), (status = 401, description = "wrong; `code_required` if only a code is missing"),
         (status = 429, description = "too many attempts"), (status = 503, description = "too many at once")))]
-async fn sign_in(State(state): State<AccountsState>, from: From, JsonBody(wish): JsonBody<SignIn>) -> Result<Response, Problem> {
+async fn sign_in(
+    State(state): State<AccountsState>,
+    from: From,
+    JsonBody(wish): JsonBody<SignIn>,
+) -> Result<Response, Problem> {
     let code = wish.code.as_deref().filter(|code| !code.is_empty());
     let (address, secure) = (from.address, from.secure);
     let signed_in = state.accounts.sign_in(&wish.login, &wish.password, code, (address, from.device)).await?;
@@ -167,12 +176,21 @@ async fn claim(
 /// Changes the own password. Other sessions of the user end.
 #[utoipa::path(put, path = "/api/v1/session/password", tag = "accounts", request_body = NewPassword,
     responses((status = 204, description = "changed"), (status = 400, description = "the password is not accepted"), (status = 401, description = "the present one is wrong")))]
-async fn change_password(State(state): State<AccountsState>, Known(by): Known, JsonBody(wish): JsonBody<NewPassword>) -> Result<StatusCode, Problem> {
+async fn change_password(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    JsonBody(wish): JsonBody<NewPassword>,
+) -> Result<StatusCode, Problem> {
     state.accounts.change_password(&by, &wish.current, wish.new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn new_user(login: String, name: Option<String>, email: Option<String>, password: Option<String>) -> Result<NewUser, Problem> {
+fn new_user(
+    login: String,
+    name: Option<String>,
+    email: Option<String>,
+    password: Option<String>,
+) -> Result<NewUser, Problem> {
     let bad = |detail: String| Problem::new(Kind::BadRequest, detail);
     let name = Name::new(name.as_deref().unwrap_or(&login)).map_err(|error| bad(error.to_string()))?;
     let email = email.filter(|text| !text.is_empty()).map(|text| Email::new(&text)).transpose();
@@ -203,7 +221,9 @@ fn describe(state: &AccountsState, by: &By, cookie: Option<&str>, expires_ms: Op
     let expires_ms = expires_ms.or_else(|| cookie.and_then(|token| state.accounts.token_ends_ms(token)));
     let view = state.accounts.view();
     let (kind, user, organisations) = match by.caller {
-        Caller::Of(Principal::User { user, session: _ }) => ("user", view.user(user).map(WireUser::of), of_user(&view, user)),
+        Caller::Of(Principal::User { user, session: _ }) => {
+            ("user", view.user(user).map(WireUser::of), of_user(&view, user))
+        }
         Caller::Of(Principal::Key(id)) => ("key", None, of_key(&view, id)),
         Caller::Loopback | Caller::System => ("local", None, of_everybody(&view)),
     };

@@ -43,7 +43,11 @@ pub(super) fn routes() -> OpenApiRouter<AccountsState> {
 /// The sessions of the caller. Those who manage the server's users see the sessions of all members.
 #[utoipa::path(get, path = "/api/v1/organisations/{organisation}/sessions", tag = "accounts", params(("organisation" = String, Path)),
     responses((status = 200, body = Sessions), (status = 404, description = "not an organisation of the caller")))]
-async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn list(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id = organisation(&id)?;
     let (user, current) = match by.caller {
         Caller::Of(Principal::User { user, session }) => (Some(user), Some(session)),
@@ -77,7 +81,11 @@ async fn list(State(state): State<AccountsState>, Known(by): Known, Path(id): Pa
 #[utoipa::path(delete, path = "/api/v1/organisations/{organisation}/sessions/{session}", tag = "accounts",
     params(("organisation" = String, Path), ("session" = String, Path)),
     responses((status = 204, description = "ended"), (status = 404, description = "no such session of the caller")))]
-async fn revoke(State(state): State<AccountsState>, Known(by): Known, Path((id, session)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+async fn revoke(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path((id, session)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
     organisation(&id)?;
     let session = SessionId::parse(&session).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
     state.accounts.revoke_session(&by, session).await?;

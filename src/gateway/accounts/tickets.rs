@@ -43,7 +43,12 @@ pub(super) fn routes() -> OpenApiRouter<AccountsState> {
 /// A ticket for one stream of the workspace, to be used once and within a minute.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/tickets", tag = "accounts", params(("workspace" = String, Path)), request_body = Wish,
     responses((status = 201, body = Ticket), (status = 400, description = "without accounts no ticket is needed"), (status = 404, description = "not a workspace of the caller")))]
-async fn create(State(state): State<AccountsState>, Known(by): Known, Path(workspace): Path<String>, JsonBody(wish): JsonBody<Wish>) -> Result<Response, Problem> {
+async fn create(
+    State(state): State<AccountsState>,
+    Known(by): Known,
+    Path(workspace): Path<String>,
+    JsonBody(wish): JsonBody<Wish>,
+) -> Result<Response, Problem> {
     let workspace = WorkspaceId::new(&workspace).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
     let Caller::Of(principal) = by.caller else {
         return Err(Problem::new(Kind::BadRequest, "without accounts no ticket is needed"));

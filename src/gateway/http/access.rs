@@ -96,7 +96,8 @@ pub(crate) async fn check(State(gate): State<Gate>, request: Request, next: Next
 fn admit(gate: &Gate, need: Need, parts: &Parts) -> Result<Access, Problem> {
     let now_ms = gate.clock.now_ms();
     let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.address().ip());
-    let peer = peer.ok_or_else(|| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
+    let peer =
+        peer.ok_or_else(|| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
     if need == Need::Nothing {
         return Ok(Access { caller: Err(Denied::NoCredentials), need });
     }

@@ -38,7 +38,15 @@ impl Server {
     }
 
     fn poster(&self) -> Poster {
-        patient(Poster::new(&self.url, (&Trust::public().unwrap(), None), &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap())
+        patient(
+            Poster::new(
+                &self.url,
+                (&Trust::public().unwrap(), None),
+                &WorkspaceId::new("local").unwrap(),
+                Arrival::Live,
+            )
+            .unwrap(),
+        )
     }
 
     fn requests(&self) -> Vec<(String, serde_json::Value)> {
@@ -171,8 +179,15 @@ async fn connections_closed_without_an_answer_are_retried() {
         let mut outbound = tokio::net::TcpStream::connect(behind).await.unwrap();
         tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await.unwrap();
     });
-    let poster =
-        patient(Poster::new(&address.to_string(), (&Trust::public().unwrap(), None), &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
+    let poster = patient(
+        Poster::new(
+            &address.to_string(),
+            (&Trust::public().unwrap(), None),
+            &WorkspaceId::new("local").unwrap(),
+            Arrival::Live,
+        )
+        .unwrap(),
+    );
     assert_eq!(poster.post(&samples()).await.unwrap().accepted, 2);
     assert_eq!(server.requests().len(), 1);
 }
@@ -181,7 +196,10 @@ async fn connections_closed_without_an_answer_are_retried() {
 async fn unreachable_server_is_named_with_a_remedy() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
-    let poster = patient(Poster::new(&url, (&Trust::public().unwrap(), None), &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
+    let poster = patient(
+        Poster::new(&url, (&Trust::public().unwrap(), None), &WorkspaceId::new("local").unwrap(), Arrival::Live)
+            .unwrap(),
+    );
     let message = poster.post(&samples()).await.unwrap_err().to_string();
     assert!(message.contains(&url) && message.contains("is earcon running there?"), "{message}");
     assert!(message.contains("refused"), "{message}");

@@ -27,7 +27,9 @@ fn expected(method: &str, path: &str) -> Expected {
     if let Some(inner) = path.strip_prefix("/api/v1/workspaces/{workspace}") {
         return match (method, inner) {
             ("post", "/tickets") => Known,
-            ("post", "/write" | "/api/v2/write" | "/api/v1/write" | "/v1/metrics" | "/collectd/write") => Right("ingest"),
+            ("post", "/write" | "/api/v2/write" | "/api/v1/write" | "/v1/metrics" | "/collectd/write") => {
+                Right("ingest")
+            }
             ("get" | "post", "/kpis/ingest") => Right("ingest"),
             ("post", "/kpis/upload") => Right("upload"),
             ("put" | "delete", "") => Right("manage-workspaces"),
@@ -48,7 +50,9 @@ fn expected(method: &str, path: &str) -> Expected {
     if let Some(inner) = path.strip_prefix("/api/v1/organisations/{organisation}") {
         return match (method, inner) {
             ("put", "") => Organisation("manage-organisation"),
-            ("get", "/members" | "/invitations") | ("put" | "delete", "/members/{user}") => Organisation("manage-members"),
+            ("get", "/members" | "/invitations") | ("put" | "delete", "/members/{user}") => {
+                Organisation("manage-members")
+            }
             ("post", "/invitations") | ("delete", "/invitations/{invitation}") => Organisation("manage-members"),
             ("get", "/audit") => Organisation("read-audit"),
             (_, "/keys" | "/keys/{key}" | "/keys/{key}/rotate" | "/sessions" | "/sessions/{session}") => Own,
@@ -79,9 +83,16 @@ async fn operations(guarded: &Guarded) -> Vec<(String, String)> {
 
 /// Asks for a route in a workspace or organisation. The body and the names are wrong on purpose: an
 /// admitted caller learns that, and changes nothing.
-async fn ask(guarded: &Guarded, by: Option<&str>, (method, path): (&str, &str), (workspace, organisation): (&str, &str)) -> u16 {
-    let path = path.replace("{workspace}", workspace).replace("{organisation}", organisation).replace("{mix}", "default");
-    let path = path.split('/').map(|part| if part.starts_with('{') { "none" } else { part }).collect::<Vec<_>>().join("/");
+async fn ask(
+    guarded: &Guarded,
+    by: Option<&str>,
+    (method, path): (&str, &str),
+    (workspace, organisation): (&str, &str),
+) -> u16 {
+    let path =
+        path.replace("{workspace}", workspace).replace("{organisation}", organisation).replace("{mix}", "default");
+    let path =
+        path.split('/').map(|part| if part.starts_with('{') { "none" } else { part }).collect::<Vec<_>>().join("/");
     let mut request = guarded.request(method.to_uppercase().parse().unwrap(), &path).body("{");
     request = request.header("content-type", "application/json").header("x-earcon-workspace", workspace);
     if let Some(by) = by {
@@ -102,7 +113,8 @@ async fn every_route_admits_exactly_those_who_have_the_right() {
     }
     let mut people: Vec<(String, Person, Vec<String>)> = Vec::new();
     for role in ["listener", "viewer", "operator", "editor", "admin", "owner"] {
-        let person = guarded.member("acme", role, role.to_owned().as_str().replace("owner", "second-owner").as_str()).await;
+        let person =
+            guarded.member("acme", role, role.to_owned().as_str().replace("owner", "second-owner").as_str()).await;
         let (_, session) = guarded.send(&person.token, Method::GET, "/api/v1/session", json!({})).await;
         let rights = session["organisations"][0]["permissions"].as_array().unwrap();
         people.push((role.to_owned(), person, rights.iter().map(|right| right.as_str().unwrap().to_owned()).collect()));

@@ -65,10 +65,9 @@ async fn sockets_close_when_their_key_is_revoked() {
 #[tokio::test]
 async fn answers_without_end_end_when_their_key_is_revoked() {
     let guarded = Guarded::start().await;
-    for (permission, path) in [
-        ("read", "/api/v1/workspaces/local/events"),
-        ("listen", "/api/v1/workspaces/local/mixes/default/live.ogg"),
-    ] {
+    for (permission, path) in
+        [("read", "/api/v1/workspaces/local/events"), ("listen", "/api/v1/workspaces/local/mixes/default/live.ogg")]
+    {
         let (key, id) = key_of(&guarded, permission).await;
         let open = guarded.request(Method::GET, path).bearer_auth(&key).send().await.unwrap();
         assert_eq!(open.status(), 200, "{path}");

@@ -22,7 +22,9 @@ fn with_accounts_nobody_is_let_in_without_credentials() {
     let (authorizer, workspace) = (Authorizer::for_accounts(true), WorkspaceId::new("local").unwrap());
     let here = "127.0.0.1".parse().unwrap();
     assert_eq!(authorizer.identify(here, &Shown::Nothing).unwrap_err(), Denied::NoCredentials);
-    for shown in [Shown::Key("ek_x"), Shown::Token("a.b.c"), Shown::Cookie(""), Shown::Ticket("t", &workspace, Purpose::Audio)] {
+    for shown in
+        [Shown::Key("ek_x"), Shown::Token("a.b.c"), Shown::Cookie(""), Shown::Ticket("t", &workspace, Purpose::Audio)]
+    {
         assert!(matches!(authorizer.identify(here, &shown), Err(Denied::Unknown(_))));
     }
 }

@@ -48,7 +48,8 @@ impl Credentials {
             (Some(one), Some(other)) if one == other => Ok(one),
             (Some(_), Some(_)) => Err(bad("a request shows one credential: in a header, or in its address")),
             (Some(one), None) | (None, Some(one)) => Ok(one),
-            (None, None) => Ok(cookie_named(headers, &[SECURE_COOKIE, COOKIE]).map_or(Self::None, |text| Self::Cookie(Secret::new(text)))),
+            (None, None) => Ok(cookie_named(headers, &[SECURE_COOKIE, COOKIE])
+                .map_or(Self::None, |text| Self::Cookie(Secret::new(text)))),
         }
     }
 }
