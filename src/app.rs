@@ -206,6 +206,7 @@ impl App {
     /// anyway: samples with a receipt are in the log.
     pub async fn shut_down(self) {
         let Self { node, directory, member, store, shutdown, server, nats, statsd, drain, meanings, .. } = self;
+        let (accounts, authorizer) = (self.accounts, self.authorizer);
         // It holds the store, which closes when the last user is gone.
         drop(meanings);
         let watches = [
@@ -221,6 +222,11 @@ impl App {
         let abort_server = server.abort_handle();
         let orderly = async {
             let _server = server.await;
+            if let Err(error) = accounts.write_used_keys().await {
+                tracing::warn!(%error, "the last use of keys was not written");
+            }
+            // Both know the store too.
+            drop((accounts, authorizer));
             if let Some(nats) = nats {
                 nats.finish().await;
             }

@@ -61,7 +61,7 @@ fn config_check_reports_every_problem() {
     std::fs::write(&file, "[server]\nlisten = \"0.0.0.0:7070\"\n[sound]\nvoices = 99\nloudness = 3\n").unwrap();
     let output = earcon(&["config", "check", "--config", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(64));
-    for expected in ["3 problem", "server.listen", "sound.voices", "sound.loudness", "no authentication"] {
+    for expected in ["3 problem", "server.listen", "sound.voices", "sound.loudness", "accounts.required"] {
         assert!(said(&output).contains(expected), "{expected} not in: {}", said(&output));
     }
     let good = earcon(&["config", "check"]);
