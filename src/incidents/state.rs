@@ -192,7 +192,12 @@ impl IncidentState {
         let surprise = self.surprise_of(others().map(|(_, other)| other));
         // One that was far out when it joined is what the incident was alerted with.
         let grows = anomaly.peak_score > member.peak_score && anomaly.peak_at_ms > anomaly.opened_at_ms;
-        loose && alone && later && grows && surprise > 0.0 && bits(anomaly.peak_score).sqrt() > surprise.sqrt() + OUTGROWN
+        loose
+            && alone
+            && later
+            && grows
+            && surprise > 0.0
+            && bits(anomaly.peak_score).sqrt() > surprise.sqrt() + OUTGROWN
     }
 
     /// Takes out a listed member, which is another event from `at_ms` on.

@@ -81,6 +81,8 @@ pub struct Batch<'c> {
     tables: Scratch,
     path: Path,
     reasons: Vec<String>,
+    /// The row has no value, and does not say how to read values.
+    only_ends: bool,
     parsed: ParsedBatch,
 }
 
@@ -147,6 +149,7 @@ impl<'c> Batch<'c> {
             tables: cache.take_scratch(),
             path: Path::Start,
             reasons: Vec::new(),
+            only_ends: false,
             parsed: ParsedBatch::default(),
         }
     }
@@ -187,7 +190,9 @@ impl<'c> Batch<'c> {
             Meaning::new(&stated.unit, &stated.description)?;
             Ok(RawSeries { labels, reading, stated, ..RawSeries::new(protocol, kpi) })
         };
+        self.only_ends = value.is_none() && reading.is_none();
         let destination = self.named(&name, || name.key(keys), raw);
+        self.only_ends = false;
         self.tables.bytes = bytes;
         if let Some(value) = value {
             self.push(destination, row, timestamp_ms, value)?;
@@ -509,7 +514,23 @@ impl<'c> Batch<'c> {
 
     /// The place of a target in this batch, and whether it is new.
     fn open(&mut self, target: &Target) -> (Route, bool) {
-        if let Some(opened) = self.tables.targets.get(&target.key) {
+        if let Some(opened) = self.tables.targets.get_mut(&target.key) {
+            if opened.reading != target.reading && opened.sent == target.sent {
+                // A row that only ends a series says nothing about its values.
+                if self.only_ends {
+                    return (opened.route, false);
+                }
+                if let Route::Series(kpi, series) = opened.route {
+                    let series = &mut self.parsed.batches[kpi as usize].series[series as usize];
+                    if series.rows.is_empty() {
+                        (series.reading, opened.reading) = (target.reading, target.reading);
+                        // Another request may not have samples behind the end.
+                        if let Path::LookUp(learned) = &mut self.path {
+                            *learned = None;
+                        }
+                    }
+                }
+            }
             let route = match opened.difference(target) {
                 None => opened.route,
                 Some(reason) => self.refuse(reason),

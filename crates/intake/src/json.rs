@@ -355,6 +355,21 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_only_ends_a_series_says_nothing_about_its_values() {
+        let total = |at: u32| format!(r#"{{"kpi": "n", "counter": true, "timestamp": {at}, "value": 1}}"#);
+        let end = r#"{"kpi": "n", "timestamp": 5, "ended": true}"#;
+        for rows in [[total(1), end.to_owned(), total(6)], [end.to_owned(), total(6), total(7)]] {
+            let parsed = document(&format!(r#"{{"samples": [{}]}}"#, rows.join(",")));
+            assert_eq!(parsed.rejected, [], "{rows:?}");
+            let series = &parsed.batches[0].series[0];
+            assert_eq!((series.reading, series.rows.len()), (Reading::Counter, 2), "{rows:?}");
+        }
+        let other = r#"{"kpi": "n", "counter": false, "timestamp": 5, "ended": true}"#;
+        let parsed = document(&format!(r#"{{"samples": [{}, {other}]}}"#, total(1)));
+        assert_eq!(parsed.rejected.len(), 1, "it says that the values are measurements");
+    }
+
+    #[test]
     fn units_and_descriptions_are_those_of_the_values_as_stored() {
         let cache = cache();
         let parse = |body: &str| {
