@@ -182,3 +182,28 @@ async fn a_server_without_accounts_ignores_credentials() {
     let session = server.http().get(server.url("/api/v1/session")).bearer_auth("ek_x").send().await.unwrap();
     assert_eq!(session.json::<Value>().await.unwrap()["kind"], "local");
 }
+
+#[tokio::test]
+async fn an_invitation_ends_with_the_right_to_invite() {
+    let guarded = Guarded::start().await;
+    let admin = guarded.member("default", "admin", "ad").await;
+    let invitations = "/api/v1/organisations/default/invitations";
+    let (_, made) = guarded.send(&admin.token, Method::POST, invitations, json!({"role": "admin"})).await;
+    let path = format!("/api/v1/organisations/default/members/{}", admin.user);
+    assert_eq!(guarded.send(&guarded.owner.token, Method::DELETE, &path, json!({})).await.0, 204);
+    let body = json!({"secret": made["secret"], "login": "back", "name": "back", "password": PASSWORD});
+    let claim = guarded.request(Method::POST, "/api/v1/session/claim").json(&body).send().await.unwrap();
+    assert_eq!(claim.status(), 403);
+}
+
+#[tokio::test]
+async fn a_key_gives_no_role_that_permits_more_than_it_does() {
+    let guarded = Guarded::start().await;
+    let wish = json!({"name": "members", "permissions": ["manage-members"]});
+    let key = guarded.key(&guarded.owner, "default", wish).await;
+    let path = "/api/v1/organisations/default/invitations";
+    assert_eq!(guarded.send(&key, Method::POST, path, json!({"role": "admin"})).await.0, 403);
+    assert_eq!(guarded.send(&key, Method::POST, path, json!({"role": "listener"})).await.0, 403);
+    let audit = "/api/v1/organisations/default/audit?after=18446744073709551615";
+    assert_eq!(guarded.send(&guarded.owner.token, Method::GET, audit, json!({})).await.0, 400);
+}

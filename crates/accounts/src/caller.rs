@@ -100,18 +100,23 @@ impl By {
         if rights.has(permission) { Ok(()) } else { Err(AccountsError::Forbidden(permission)) }
     }
 
-    /// The highest role that the caller may give in an organisation. A key never makes owners.
+    /// The highest role that the caller may give in an organisation. A key never makes owners, and
+    /// gives no role that permits more than the key.
     pub(crate) fn role(&self, view: &AccountsView, organisation: &OrganisationId) -> Option<Role> {
         let of_user = |user| view.membership(organisation, user).and_then(|member| member.role_over_all());
         match self.caller {
             Caller::Loopback | Caller::System => Some(Role::Owner),
             Caller::Of(Principal::User { user, .. }) => of_user(user),
             Caller::Of(Principal::Key(key)) => {
-                let role = match view.api_key(key)?.owner {
+                let key = view.api_key(key)?;
+                let role = match key.owner {
                     KeyOwner::User(user) => of_user(user),
                     KeyOwner::Service(service) => view.service_account(service).map(|service| service.grant.role),
                 };
-                role.map(|role| role.min(Role::Admin))
+                // A role that permits more than the key does would outlive the key.
+                let most = role?.min(Role::Admin);
+                let is_within = |role: &Role| role.permissions_in(organisation).is_within(key.scope.permissions);
+                Role::ALL.into_iter().rev().find(|role| *role <= most && is_within(role))
             }
         }
     }

@@ -177,5 +177,9 @@ fn open<'a>(
     let unknown = earcon_identity::invitation::InvitationRefused::Unknown;
     let invitation = view.invitation(presented.id).ok_or(unknown)?;
     invitation.check(presented, now_ms)?;
-    Ok(invitation)
+    // Nobody comes in by the word of a member who could not invite them any more.
+    let maker = view.membership(&invitation.organisation, invitation.created_by);
+    let may = maker.and_then(Membership::role_over_all).is_some_and(|role| role.may_grant(invitation.grant.role));
+    let is_enabled = view.user(invitation.created_by).is_some_and(|user| !user.disabled);
+    if may && is_enabled { Ok(invitation) } else { Err(unknown.into()) }
 }

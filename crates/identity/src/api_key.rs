@@ -116,6 +116,13 @@ impl ApiKey {
         self.valid(now_ms)
     }
 
+    /// Whether a secret that was checked before is still one of the key: the current one, or the
+    /// one before until its end.
+    pub fn admits(&self, hash: &HashedSecret, now_ms: i64) -> bool {
+        let previous = self.previous.as_ref().is_some_and(|old| old.secret.is(hash) && now_ms < old.until_ms);
+        self.secret.is(hash) || previous
+    }
+
     /// Whether the key may be used now, for a credential that was checked before.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use earcon_identity::token::Purpose;
-use earcon_identity::{self as identity, AccountsView, Permission, Permissions, Scope};
+use earcon_identity::{self as identity, AccountsView, Credential, KeyId, Permission, Permissions, Scope};
 use earcon_model::{OrganisationId, WorkspaceId, WorkspaceKey};
 
 use crate::accounts::KnownAccounts;
@@ -72,7 +72,10 @@ impl Authorizer {
                 (who, Some((workspace.clone(), permission_of(purpose))))
             }
         };
-        let account = self.account(who).ok_or_else(|| Denied::Unknown("the account was removed".to_owned()))?;
+        let mut account = self.account(who).ok_or_else(|| Denied::Unknown("the account was removed".to_owned()))?;
+        if let Shown::Key(text) = shown {
+            account.shown = Credential::<KeyId>::parse(text).ok().map(|credential| credential.hash());
+        }
         Ok(Caller { principal: Principal::Account(Arc::new(account)), only })
     }
 
@@ -168,7 +171,16 @@ impl Authorizer {
     pub fn holds(&self, pass: &WorkspacePass, now_ms: i64) -> bool {
         match (&pass.principal, pass.asked) {
             (Principal::Account(account), Some(asked)) => {
-                self.read(|view| view.authorise(account.who(), pass.workspace(), now_ms).permissions.has(asked))
+                // The secret of a key may have been replaced since.
+                let admits = |view: &AccountsView| match (account.who(), &account.shown) {
+                    (identity::Principal::Key(key), Some(shown)) => {
+                        view.api_key(*key).is_some_and(|key| key.admits(shown, now_ms))
+                    }
+                    _ => true,
+                };
+                self.read(|view| {
+                    admits(view) && view.authorise(account.who(), pass.workspace(), now_ms).permissions.has(asked)
+                })
             }
             _ => true,
         }

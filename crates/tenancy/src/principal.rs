@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use earcon_identity::token::Purpose;
-use earcon_identity::{self as identity, Permission, Scope};
+use earcon_identity::{self as identity, HashedSecret, Permission, Scope};
 use earcon_model::WorkspaceId;
 
 /// The principal of a request.
@@ -18,16 +18,26 @@ pub enum Principal {
 }
 
 /// A user or a key that has proved to be it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Account {
     who: identity::Principal,
     name: Box<str>,
     scope: Scope,
+    /// The hash of the secret that a key was shown with.
+    pub(crate) shown: Option<HashedSecret>,
 }
+
+impl PartialEq for Account {
+    fn eq(&self, other: &Self) -> bool {
+        (self.who, &self.name, &self.scope) == (other.who, &other.name, &other.scope)
+    }
+}
+
+impl Eq for Account {}
 
 impl Account {
     pub(crate) fn new(who: identity::Principal, name: &str, scope: Scope) -> Self {
-        Self { who, name: name.into(), scope }
+        Self { who, name: name.into(), scope, shown: None }
     }
 
     /// The user or the key.

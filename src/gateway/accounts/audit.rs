@@ -12,7 +12,7 @@ use super::organisations::organisation;
 use super::state::AccountsState;
 use super::wire::at;
 use crate::gateway::http::problem::Problem;
-use crate::gateway::http::query::{Params, time};
+use crate::gateway::http::query::{Params, bad, time};
 use crate::gateway::http::reply::json as answer;
 use earcon_accounts::AuditTrail;
 use earcon_identity::Permission;
@@ -24,6 +24,7 @@ const USUAL: usize = 100;
 const PAGE: usize = 200;
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = AuditPage)]
 struct Audit {
     /// In the order in which they were written.
     records: Vec<WireRecord>,
@@ -32,6 +33,7 @@ struct Audit {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = AuditRecord)]
 struct WireRecord {
     seq: u64,
     at: String,
@@ -86,10 +88,13 @@ async fn list(
     state.accounts.check(&by, &id, Permission::ReadAudit)?;
     let from_ms = time("from", params.from.as_deref())?.unwrap_or(i64::MIN);
     let to_ms = time("to", params.to.as_deref())?.unwrap_or(i64::MAX);
+    if i64::try_from(params.after).is_err() {
+        return Err(bad("after is the number of a record"));
+    }
     let limit = params.limit.unwrap_or(USUAL).clamp(1, 500);
     let (mut records, mut after, mut read) = (Vec::new(), params.after, 0);
     let next = loop {
-        let lines = state.accounts.audit().read(&id, after + 1, PAGE).await?;
+        let lines = state.accounts.audit().read(&id, after.saturating_add(1), PAGE).await?;
         let is_last = lines.len() < PAGE;
         for line in &lines {
             if records.len() == limit {

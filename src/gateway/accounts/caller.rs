@@ -55,7 +55,7 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let device = Device::new(&address.to_string(), text(header::USER_AGENT));
         // A browser names the scheme of the page, also behind a proxy that ends TLS.
-        let secure = text(header::ORIGIN).starts_with("https://");
+        let secure = text(header::ORIGIN).starts_with("https://") || peer.hsts().is_some();
         Ok(Self { address, device, secure })
     }
 }

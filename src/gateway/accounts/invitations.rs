@@ -25,11 +25,13 @@ const DAY_MS: i64 = 86_400_000;
 const USUAL_DAYS: u32 = 7;
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Invitations)]
 struct Invitations {
     invitations: Vec<WireInvitation>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Invitation)]
 struct WireInvitation {
     id: String,
     role: String,
@@ -41,6 +43,7 @@ struct WireInvitation {
 
 /// The secret is not shown again.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NewInvitationMade)]
 struct Made {
     #[serde(flatten)]
     invitation: WireInvitation,
@@ -50,6 +53,7 @@ struct Made {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewInvitation)]
 struct Wish {
     role: String,
     workspaces: Option<Vec<String>>,

@@ -22,6 +22,8 @@ use earcon_identity::{AccountsView, ApiKey, KeyId, KeyOwner, Permission, Permiss
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
+/// Longest life of a key with an end: ten years.
+const MOST_DAYS: u32 = 3_650;
 
 #[derive(Serialize, ToSchema)]
 struct Keys {
@@ -29,6 +31,7 @@ struct Keys {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
 struct WireKey {
     id: String,
     /// The beginning of the key's text.
@@ -53,6 +56,7 @@ struct WireKey {
 
 /// The text of the key is not shown again.
 #[derive(Serialize, ToSchema)]
+#[schema(as = KeyMade)]
 struct Made {
     key: String,
     #[serde(flatten)]
@@ -61,6 +65,7 @@ struct Made {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewKey)]
 struct Wish {
     name: String,
     /// Such as `ingest`, `read`, `listen`.
@@ -74,6 +79,7 @@ struct Wish {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Rotation)]
 struct Rotation {
     /// How long the present secret stays valid; at most 720.
     #[serde(default)]
@@ -159,6 +165,9 @@ async fn create(
             bad(format!("{text:?} is no permission; there are {}", all.join(", ")))
         })?;
         permissions = permissions.and(Permissions::of(&[*found]));
+    }
+    if wish.days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
+        return Err(bad(format!("a key lasts 1 to {MOST_DAYS} days, or has no end")));
     }
     let kpis = wish.kpis.as_deref().map(KpiPattern::new).transpose().map_err(|error| bad(error.to_string()))?;
     let wish = NewKey {

@@ -18,11 +18,13 @@ use crate::gateway::http::reply::json as answer;
 use earcon_identity::{AccountsView, Membership, Permission, Role, UserId};
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = OrganisationMembers)]
 struct Members {
     members: Vec<Member>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = OrganisationMember)]
 struct Member {
     user: WireUser,
     grants: Vec<WireGrant>,

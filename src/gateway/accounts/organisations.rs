@@ -13,7 +13,7 @@ use super::state::AccountsState;
 use crate::gateway::http::body::{FromJson, JsonBody};
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::reply::json as answer;
-use earcon_accounts::Caller;
+use earcon_accounts::{AccountsError, Caller};
 use earcon_identity::name::Name;
 use earcon_model::OrganisationId;
 
@@ -30,6 +30,7 @@ struct Organisation {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OrganisationName)]
 struct Named {
     name: String,
 }
@@ -80,7 +81,12 @@ async fn put(
     let (status, organisation) = if exists {
         (StatusCode::OK, state.accounts.rename_organisation(&by, &id, name).await?)
     } else {
-        (StatusCode::CREATED, state.accounts.create_organisation(&by, id, name).await?)
+        // Others must not learn by another answer that an organisation exists.
+        let made = state.accounts.create_organisation(&by, id, name).await.map_err(|error| match error {
+            AccountsError::Forbidden(_) => AccountsError::NotFound("organisation"),
+            error => error,
+        });
+        (StatusCode::CREATED, made?)
     };
     Ok((status, answer(&Organisation::of(&organisation))).into_response())
 }

@@ -17,6 +17,7 @@ use earcon_identity::totp::TotpSecret;
 
 /// A secret for the app. Nothing is stored until a first code confirms it.
 #[derive(Serialize, ToSchema)]
+#[schema(as = OfferedTotp)]
 struct Offered {
     /// The address that apps read.
     otpauth: String,
@@ -26,6 +27,7 @@ struct Offered {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewTotp)]
 struct Confirm {
     /// As it was offered.
     #[schema(value_type = String)]
@@ -35,6 +37,7 @@ struct Confirm {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = RecoveryCodes)]
 struct Confirmed {
     /// Each replaces a code once. They are not shown again.
     recovery_codes: Vec<String>,
@@ -42,6 +45,7 @@ struct Confirmed {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RemoveTotp)]
 struct Remove {
     password: String,
     code: String,

@@ -18,11 +18,13 @@ use earcon_accounts::Caller;
 use earcon_identity::{Permission, Principal, SessionId};
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = UserSessions)]
 struct Sessions {
     sessions: Vec<WireSession>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = UserSession)]
 struct WireSession {
     id: String,
     user: Option<WireUser>,

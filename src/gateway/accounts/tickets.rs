@@ -20,6 +20,7 @@ use earcon_model::WorkspaceId;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewTicket)]
 struct Wish {
     /// `events`, `ingest` or `audio`.
     #[schema(value_type = String)]

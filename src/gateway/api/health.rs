@@ -71,6 +71,10 @@ fn not_ready(state: &ApiState) -> Option<String> {
     }
     let failed = state.directory.failed();
     if let Some((workspace, error)) = failed.first() {
+        // Everybody may ask, so the names of tenants stay in the log.
+        if state.access.are_accounts_required() {
+            return Some(format!("{} workspaces cannot be opened; the log names them", failed.len()));
+        }
         return Some(format!("{} workspaces cannot be opened; {workspace}: {error}", failed.len()));
     }
     state.directory.problem()

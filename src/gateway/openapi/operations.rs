@@ -48,6 +48,11 @@ pub(super) fn complete_operation(path: &str, operation: &mut Value) {
         common.push(("404", "no such workspace"));
         common.push(("503", "not available right now; try again"));
     }
+    if path.starts_with("/api/v1/organisations") || path.starts_with("/api/v1/session") || path.ends_with("/tickets") {
+        common.push(("400", "a name or a value that breaks its rule"));
+        common.push(("401", "the caller is not known"));
+        common.push(("409", "not possible in the present state"));
+    }
     if takes_a_body {
         // Doors without a workspace in their path write to the one of the configuration.
         common.push(("404", "no such workspace"));
@@ -89,6 +94,9 @@ fn parameter_schema(name: &str) -> Option<Value> {
         "kpi" => json!({ "type": "string", "pattern": KPI,
             "description": "letters and digits of any script, `.`, `_`, `:` and `-`; at most 128 bytes of UTF-8" }),
         "mix" => json!({ "type": "string", "enum": ["default"] }),
+        "organisation" => json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,30}$" }),
+        "user" => json!({ "type": "string", "pattern": "^u_[a-z2-7]{16}$" }),
+        "key" | "session" | "invitation" => json!({ "type": "string", "pattern": "^[a-z2-7]{12}$" }),
         "entry" | "experiment" => json!({ "type": "string", "pattern": NAME }),
         "job" => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),
         "id" => json!({ "type": "string", "format": "uuid" }),

@@ -93,3 +93,18 @@ async fn a_ticket_opens_one_stream_once() {
     assert!(socket(&guarded, &with("local/events"), None).await.is_ok());
     assert!(socket(&guarded, &with("local/events"), None).await.is_err(), "it was used");
 }
+
+#[tokio::test]
+async fn a_stream_ends_when_the_secret_of_its_key_is_replaced() {
+    let guarded = Guarded::start().await;
+    let (key, id) = key_of(&guarded, "read").await;
+    let path = "/api/v1/workspaces/local/events";
+    let mut open = socket(&guarded, path, Some(&key)).await.unwrap();
+    let rotate = format!("/api/v1/organisations/default/keys/{id}/rotate");
+    let (status, answer) = guarded.send(&guarded.owner.token, Method::POST, &rotate, json!({"overlap_hours": 0})).await;
+    assert_eq!(status, 200, "{answer}");
+    let closed = async { while !matches!(open.next().await, Some(Ok(Message::Close(_))) | None) {} };
+    assert!(timeout(SOON, closed).await.is_ok());
+    assert!(socket(&guarded, path, Some(&key)).await.is_err());
+    assert!(socket(&guarded, path, answer["key"].as_str()).await.is_ok());
+}
