@@ -67,7 +67,8 @@ impl Accounts {
                 revoked_ms: None,
             };
             let mut entry = self.done(by, view, "key.created", key.prefix());
-            entry.detail = Some(format!("{}, {:?}", key.name, key.scope.permissions));
+            let permissions: Vec<_> = key.scope.permissions.iter().map(Permission::as_str).collect();
+            entry.detail = Some(format!("{}: {}", key.name, permissions.join(", ")));
             let plan = Plan::nothing((key.clone(), credential.reveal())).put(Record::ApiKey(Box::new(key)));
             Ok(plan.note(organisation.clone(), entry))
         })

@@ -3,7 +3,7 @@
 //! [`hash`] and [`verify`] take tens of milliseconds and some megabytes by design. Call them on a
 //! bounded pool of threads that may block.
 
-mod common;
+mod guessable;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
@@ -97,10 +97,10 @@ pub fn check(password: &str, own_words: &[&str]) -> Result<(), PasswordError> {
             return Err(PasswordError::OwnName);
         }
     }
-    if common::is_common(&plain) {
+    if guessable::is_common(&plain) {
         return Err(PasswordError::Common);
     }
-    if common::is_simple(&plain) { Err(PasswordError::Simple) } else { Ok(()) }
+    if guessable::is_simple(&plain) { Err(PasswordError::Simple) } else { Ok(()) }
 }
 
 /// The PHC string of a password, for its record. `salt` is random.

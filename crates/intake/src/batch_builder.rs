@@ -11,8 +11,9 @@ use std::sync::Arc;
 use super::course::{Course, Following, RawName};
 use super::error::IntakeError;
 use super::keys::{KeyMap, Keys};
+use super::opened::{Opened, merged};
 use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
-use super::series_cache::{Mapped, Sent, SeriesCache, Target};
+use super::series_cache::{Mapped, SeriesCache, Target};
 use earcon_model::{KpiBatch, KpiName, Meaning, Reading, RejectedRow, Sample, SeriesBatch};
 
 /// Maximum number of series for which memory is reserved in advance.
@@ -95,14 +96,6 @@ enum Path {
     Follows(Following),
     /// They are looked up. `Some` while the order is learned: the key of the first series.
     LookUp(Option<u128>),
-}
-
-/// A series of a batch, as its first row sends it.
-#[derive(Debug, Clone, Copy)]
-struct Opened {
-    route: Route,
-    reading: Reading,
-    sent: Option<Sent>,
 }
 
 /// The tables of a batch. They are used again: growing tables costs more than filling them.
@@ -571,45 +564,6 @@ impl<'c> Batch<'c> {
         self.tables.last_kpi = at;
         at
     }
-}
-
-impl Opened {
-    /// Why a raw series is not this one although its name and its labels are. `None` if it is.
-    #[cold]
-    fn difference(&self, target: &Target) -> Option<String> {
-        let kpi = &target.kpi;
-        if self.reading != target.reading {
-            let name = |reading| if reading == Reading::Counter { "totals of a counter" } else { "measurements" };
-            return Some(format!(
-                "an earlier row of this request says that the values of {kpi} with these labels are {}, and this one \
-                 that they are {}; send all of them alike, or under two names",
-                name(self.reading),
-                name(target.reading)
-            ));
-        }
-        let (one, other) = self.sent.zip(target.sent).filter(|(one, other)| one != other)?;
-        Some(if one.joint == other.joint && one.kinds != other.kinds {
-            format!(
-                "{kpi} has another series in this request whose labels are equal as texts, but are values of another \
-                 kind, such as the number 1 and the text \"1\"; send values of one kind"
-            )
-        } else {
-            format!(
-                "{kpi} is already the name of another series of this request, whose name has other parts or is written \
-                 with other characters that look alike; rename one of them"
-            )
-        })
-    }
-}
-
-/// What to know about a series that is sent otherwise than before.
-fn merged(target: &Target) -> String {
-    let Target { kpi, labels, .. } = target;
-    let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-    format!(
-        "{kpi}{labels} has come before as another series: its name was joined from other parts, or values of its labels \
-         were of another kind, such as the number 1 and the text \"1\"; the samples of both interleave from now on"
-    )
 }
 
 /// A series without samples.

@@ -13,6 +13,7 @@ pub mod json;
 mod json_problem;
 pub mod keys;
 pub mod naming;
+mod opened;
 pub mod otlp;
 mod protobuf;
 pub mod raw_series;
